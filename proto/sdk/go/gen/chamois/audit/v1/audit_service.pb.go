@@ -24,11 +24,13 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// How it ended.
 type Outcome_Value int32
 
 const (
 	Outcome_VALUE_UNSPECIFIED Outcome_Value = 0
-	Outcome_VALUE_APPLIED     Outcome_Value = 1
+	// It was applied, whether it changed something or not.
+	Outcome_VALUE_APPLIED Outcome_Value = 1
 	// Refused by a rule of what was asked for; nothing was changed.
 	Outcome_VALUE_REJECTED Outcome_Value = 2
 	// Refused because its author has not the right to it; nothing was changed.
@@ -129,14 +131,16 @@ type AuditFilter struct {
 	// Kind of an object that was touched, e.g. `component`.
 	Kind string `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
 	// What an object that was touched is found by, e.g. `x1000c0s0b0n0`.
-	Object  string        `protobuf:"bytes,4,opt,name=object,proto3" json:"object,omitempty"`
+	Object string `protobuf:"bytes,4,opt,name=object,proto3" json:"object,omitempty"`
+	// Only entries that ended so; absent: all.
 	Outcome Outcome_Value `protobuf:"varint,5,opt,name=outcome,proto3,enum=chamois.audit.v1.Outcome_Value" json:"outcome,omitempty"`
 	// Only after this revision.
 	AfterRevision uint64 `protobuf:"varint,6,opt,name=after_revision,json=afterRevision,proto3" json:"after_revision,omitempty"`
 	// Only up to this revision; 0: no bound.
 	UptoRevision uint64 `protobuf:"varint,7,opt,name=upto_revision,json=uptoRevision,proto3" json:"upto_revision,omitempty"`
 	// Cluster time, milliseconds since the Unix epoch: from here on, and before there; 0: no bound.
-	SinceMs       uint64 `protobuf:"varint,8,opt,name=since_ms,json=sinceMs,proto3" json:"since_ms,omitempty"`
+	SinceMs uint64 `protobuf:"varint,8,opt,name=since_ms,json=sinceMs,proto3" json:"since_ms,omitempty"`
+	// See `since_ms`.
 	UntilMs       uint64 `protobuf:"varint,9,opt,name=until_ms,json=untilMs,proto3" json:"until_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -235,9 +239,11 @@ func (x *AuditFilter) GetUntilMs() uint64 {
 	return 0
 }
 
+// Request of `AuditService.ListAuditRecords`.
 type ListAuditRecordsRequest struct {
-	state  protoimpl.MessageState `protogen:"open.v1"`
-	Filter *AuditFilter           `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which records; absent: all.
+	Filter *AuditFilter `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
 	// At most so many; 0: 100. Up to 1,000.
 	PageSize uint32 `protobuf:"varint,100,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// `next_page_token` of the answer before.
@@ -297,9 +303,11 @@ func (x *ListAuditRecordsRequest) GetPageToken() string {
 	return ""
 }
 
+// Answer of `AuditService.ListAuditRecords`.
 type ListAuditRecordsResponse struct {
-	state   protoimpl.MessageState `protogen:"open.v1"`
-	Records []*AuditRecord         `protobuf:"bytes,1,rep,name=records,proto3" json:"records,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The newest first.
+	Records []*AuditRecord `protobuf:"bytes,1,rep,name=records,proto3" json:"records,omitempty"`
 	// What the member knows nothing of, among what this page has looked at.
 	Gaps []*AuditGap `protobuf:"bytes,2,rep,name=gaps,proto3" json:"gaps,omitempty"`
 	// The member that has answered.
@@ -395,9 +403,11 @@ func (x *ListAuditRecordsResponse) GetNextPageToken() string {
 	return ""
 }
 
+// Request of `AuditService.FollowAuditRecords`.
 type FollowAuditRecordsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Filter        *AuditFilter           `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which records; absent: all. Only those after `after_revision`, in order.
+	Filter        *AuditFilter `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -439,10 +449,13 @@ func (x *FollowAuditRecordsRequest) GetFilter() *AuditFilter {
 	return nil
 }
 
+// Answer of `AuditService.FollowAuditRecords`.
 type FollowAuditRecordsResponse struct {
-	state   protoimpl.MessageState `protogen:"open.v1"`
-	Records []*AuditRecord         `protobuf:"bytes,1,rep,name=records,proto3" json:"records,omitempty"`
-	Gaps    []*AuditGap            `protobuf:"bytes,2,rep,name=gaps,proto3" json:"gaps,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The oldest first, in the order of the log.
+	Records []*AuditRecord `protobuf:"bytes,1,rep,name=records,proto3" json:"records,omitempty"`
+	// What the member knows nothing of, before these records.
+	Gaps []*AuditGap `protobuf:"bytes,2,rep,name=gaps,proto3" json:"gaps,omitempty"`
 	// Everything up to here was told.
 	Revision      uint64 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -500,14 +513,18 @@ func (x *FollowAuditRecordsResponse) GetRevision() uint64 {
 	return 0
 }
 
+// Request of `AuditService.ListDenials`.
 type ListDenialsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// E.g. `user/ada` or `anonymous`, with `*` as in `AuditFilter`.
-	Author  string `protobuf:"bytes,1,opt,name=author,proto3" json:"author,omitempty"`
+	Author string `protobuf:"bytes,1,opt,name=author,proto3" json:"author,omitempty"`
+	// Cluster time, milliseconds since the Unix epoch: from here on; 0: no bound.
 	SinceMs uint64 `protobuf:"varint,2,opt,name=since_ms,json=sinceMs,proto3" json:"since_ms,omitempty"`
+	// The same: before there; 0: no bound.
 	UntilMs uint64 `protobuf:"varint,3,opt,name=until_ms,json=untilMs,proto3" json:"until_ms,omitempty"`
 	// At most so many; 0: 100. Up to 1,000.
-	PageSize      uint32 `protobuf:"varint,100,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageSize uint32 `protobuf:"varint,100,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// `next_page_token` of the answer before; the filters must be the same as there.
 	PageToken     string `protobuf:"bytes,101,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -578,12 +595,17 @@ func (x *ListDenialsRequest) GetPageToken() string {
 	return ""
 }
 
+// Answer of `AuditService.ListDenials`.
 type ListDenialsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Denials       []*Denial              `protobuf:"bytes,1,rep,name=denials,proto3" json:"denials,omitempty"`
-	MemberId      uint64                 `protobuf:"varint,2,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
-	Damaged       uint64                 `protobuf:"varint,3,opt,name=damaged,proto3" json:"damaged,omitempty"`
-	NextPageToken string                 `protobuf:"bytes,103,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The newest first.
+	Denials []*Denial `protobuf:"bytes,1,rep,name=denials,proto3" json:"denials,omitempty"`
+	// The member that has answered; the denials are its own.
+	MemberId uint64 `protobuf:"varint,2,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
+	// Lines that could not be read.
+	Damaged uint64 `protobuf:"varint,3,opt,name=damaged,proto3" json:"damaged,omitempty"`
+	// Where the next page begins; empty: there is none.
+	NextPageToken string `protobuf:"bytes,103,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -653,21 +675,25 @@ type AuditRecord struct {
 	Revision uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	// Cluster time, milliseconds since the Unix epoch; and the same as RFC 3339, UTC.
 	AtMs uint64 `protobuf:"varint,2,opt,name=at_ms,json=atMs,proto3" json:"at_ms,omitempty"`
+	// `at_ms` as RFC 3339, UTC.
 	Time string `protobuf:"bytes,3,opt,name=time,proto3" json:"time,omitempty"`
 	// Empty for entries of Raft itself.
 	Author string `protobuf:"bytes,4,opt,name=author,proto3" json:"author,omitempty"`
 	// `<area>.<change>`, or `raft.membership`, `raft.new-leader`.
-	Command string        `protobuf:"bytes,5,opt,name=command,proto3" json:"command,omitempty"`
+	Command string `protobuf:"bytes,5,opt,name=command,proto3" json:"command,omitempty"`
+	// What became of it.
 	Outcome Outcome_Value `protobuf:"varint,6,opt,name=outcome,proto3,enum=chamois.audit.v1.Outcome_Value" json:"outcome,omitempty"`
 	// Why it was refused, without values.
-	Reason  string           `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	// What it created, changed or deleted; none of an entry that changed nothing.
 	Objects []*TouchedObject `protobuf:"bytes,8,rep,name=objects,proto3" json:"objects,omitempty"`
 	// There are more, which this answer leaves out.
 	ObjectsLeftOut uint64 `protobuf:"varint,9,opt,name=objects_left_out,json=objectsLeftOut,proto3" json:"objects_left_out,omitempty"`
 	// The request: the client's session in hex, `/`, number.
 	Request string `protobuf:"bytes,10,opt,name=request,proto3" json:"request,omitempty"`
 	// What gave the author the right; empty for who needs no policy.
-	Needed        string   `protobuf:"bytes,11,opt,name=needed,proto3" json:"needed,omitempty"`
+	Needed string `protobuf:"bytes,11,opt,name=needed,proto3" json:"needed,omitempty"`
+	// Names of the policies that gave the author the right, sorted.
 	Policies      []string `protobuf:"bytes,12,rep,name=policies,proto3" json:"policies,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -787,9 +813,11 @@ func (x *AuditRecord) GetPolicies() []string {
 	return nil
 }
 
+// An object that an entry touched.
 type TouchedObject struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Kind  string                 `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	// Kind, as the rows of `chamois.raft.v1.SnapshotRow` are named, e.g. `component`.
+	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
 	// Empty where it would open something.
 	Object string `protobuf:"bytes,2,opt,name=object,proto3" json:"object,omitempty"`
 	// `created`, `updated`, `deleted`; `stored` where nobody can know whether it was there before.
@@ -851,9 +879,11 @@ func (x *TouchedObject) GetChange() string {
 
 // Entries that the member knows nothing of.
 type AuditGap struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	AfterRevision uint64                 `protobuf:"varint,1,opt,name=after_revision,json=afterRevision,proto3" json:"after_revision,omitempty"`
-	UptoRevision  uint64                 `protobuf:"varint,2,opt,name=upto_revision,json=uptoRevision,proto3" json:"upto_revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The last revision before the gap.
+	AfterRevision uint64 `protobuf:"varint,1,opt,name=after_revision,json=afterRevision,proto3" json:"after_revision,omitempty"`
+	// The last revision of the gap.
+	UptoRevision uint64 `protobuf:"varint,2,opt,name=upto_revision,json=uptoRevision,proto3" json:"upto_revision,omitempty"`
 	// `snapshot`, `start` or `overflow`; of who follows also `removed` (kept no longer) or `damaged` (the lines cannot be read).
 	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -914,8 +944,10 @@ func (x *AuditGap) GetReason() string {
 // A call that was refused before it did anything.
 type Denial struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	AtMs  uint64                 `protobuf:"varint,1,opt,name=at_ms,json=atMs,proto3" json:"at_ms,omitempty"`
-	Time  string                 `protobuf:"bytes,2,opt,name=time,proto3" json:"time,omitempty"`
+	// Cluster time, milliseconds since the Unix epoch.
+	AtMs uint64 `protobuf:"varint,1,opt,name=at_ms,json=atMs,proto3" json:"at_ms,omitempty"`
+	// The same as RFC 3339, UTC.
+	Time string `protobuf:"bytes,2,opt,name=time,proto3" json:"time,omitempty"`
 	// `anonymous` for who has shown nothing that is good; `break-glass/<uid>` for root on the member's host, on its socket.
 	Author string `protobuf:"bytes,3,opt,name=author,proto3" json:"author,omitempty"`
 	// Where the call came from, without the port.
@@ -924,7 +956,8 @@ type Denial struct {
 	Method string `protobuf:"bytes,5,opt,name=method,proto3" json:"method,omitempty"`
 	// `denied` or `unauthenticated`; `used` of the break-glass socket, `signed` of a certificate that is no renewal: what no entry of the log says.
 	Outcome string `protobuf:"bytes,6,opt,name=outcome,proto3" json:"outcome,omitempty"`
-	Reason  string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Why it was refused, as the caller was told.
+	Reason string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
 	// So many more of the same author or address were not written down, in the minute before.
 	LeftOut       uint64 `protobuf:"varint,8,opt,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"`
 	unknownFields protoimpl.UnknownFields

@@ -25,6 +25,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// A CA goes through these in order, so that everybody trusts it before it signs.
 type CertificateAuthority_Stage int32
 
 const (
@@ -80,16 +81,20 @@ func (CertificateAuthority_Stage) EnumDescriptor() ([]byte, []int) {
 	return file_chamois_auth_v1_authority_proto_rawDescGZIP(), []int{0, 0}
 }
 
+// A CA as it is stored.
 type CertificateAuthority struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// SHA-256 of the certificate (DER), hex.
-	Id             string                     `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Stage          CertificateAuthority_Stage `protobuf:"varint,2,opt,name=stage,proto3,enum=chamois.auth.v1.CertificateAuthority_Stage" json:"stage,omitempty"`
-	CertificatePem string                     `protobuf:"bytes,3,opt,name=certificate_pem,json=certificatePem,proto3" json:"certificate_pem,omitempty"`
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// What it is used for now.
+	Stage CertificateAuthority_Stage `protobuf:"varint,2,opt,name=stage,proto3,enum=chamois.auth.v1.CertificateAuthority_Stage" json:"stage,omitempty"`
+	// The CA's certificate, PEM.
+	CertificatePem string `protobuf:"bytes,3,opt,name=certificate_pem,json=certificatePem,proto3" json:"certificate_pem,omitempty"`
 	// PKCS#8 PEM, sealed under the name `ca-key/<id>`; absent for a site's own CA, and once it is retiring.
 	PrivateKey *v1.SealedSecret `protobuf:"bytes,4,opt,name=private_key,json=privateKey,proto3" json:"private_key,omitempty"`
 	// Cluster time.
-	StageSinceMs  uint64          `protobuf:"varint,5,opt,name=stage_since_ms,json=stageSinceMs,proto3" json:"stage_since_ms,omitempty"`
+	StageSinceMs uint64 `protobuf:"varint,5,opt,name=stage_since_ms,json=stageSinceMs,proto3" json:"stage_since_ms,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
 	Meta          *v11.ObjectMeta `protobuf:"bytes,100,opt,name=meta,proto3" json:"meta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

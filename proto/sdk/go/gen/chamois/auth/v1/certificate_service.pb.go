@@ -23,6 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Request of `CertificateService.IssueCertificate`.
 type IssueCertificateRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `user/<name>`, `service/<name>` or `node/<xname>`; empty: whoever asks.
@@ -95,14 +96,17 @@ func (x *IssueCertificateRequest) GetNames() []string {
 	return nil
 }
 
+// Answer of `CertificateService.IssueCertificate`.
 type IssueCertificateResponse struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	CertificatePem string                 `protobuf:"bytes,1,opt,name=certificate_pem,json=certificatePem,proto3" json:"certificate_pem,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The certificate, PEM.
+	CertificatePem string `protobuf:"bytes,1,opt,name=certificate_pem,json=certificatePem,proto3" json:"certificate_pem,omitempty"`
 	// Every CA that is to be trusted, one PEM after the other.
 	AuthoritiesPem string `protobuf:"bytes,2,opt,name=authorities_pem,json=authoritiesPem,proto3" json:"authorities_pem,omitempty"`
-	ExpiresAtMs    uint64 `protobuf:"varint,3,opt,name=expires_at_ms,json=expiresAtMs,proto3" json:"expires_at_ms,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Its end, milliseconds since the Unix epoch.
+	ExpiresAtMs   uint64 `protobuf:"varint,3,opt,name=expires_at_ms,json=expiresAtMs,proto3" json:"expires_at_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *IssueCertificateResponse) Reset() {
@@ -156,13 +160,17 @@ func (x *IssueCertificateResponse) GetExpiresAtMs() uint64 {
 	return 0
 }
 
+// A CA, without its key.
 type AuthorityInfo struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// SHA-256 of the certificate (DER), hex.
-	Id             string                     `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Stage          CertificateAuthority_Stage `protobuf:"varint,2,opt,name=stage,proto3,enum=chamois.auth.v1.CertificateAuthority_Stage" json:"stage,omitempty"`
-	CertificatePem string                     `protobuf:"bytes,3,opt,name=certificate_pem,json=certificatePem,proto3" json:"certificate_pem,omitempty"`
-	StageSinceMs   uint64                     `protobuf:"varint,4,opt,name=stage_since_ms,json=stageSinceMs,proto3" json:"stage_since_ms,omitempty"`
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// What it is used for now.
+	Stage CertificateAuthority_Stage `protobuf:"varint,2,opt,name=stage,proto3,enum=chamois.auth.v1.CertificateAuthority_Stage" json:"stage,omitempty"`
+	// The CA's certificate, PEM.
+	CertificatePem string `protobuf:"bytes,3,opt,name=certificate_pem,json=certificatePem,proto3" json:"certificate_pem,omitempty"`
+	// Cluster time at which it came to this stage, milliseconds since the Unix epoch.
+	StageSinceMs uint64 `protobuf:"varint,4,opt,name=stage_since_ms,json=stageSinceMs,proto3" json:"stage_since_ms,omitempty"`
 	// Whether its key is here; without, it is a site's own CA.
 	Signs         bool `protobuf:"varint,5,opt,name=signs,proto3" json:"signs,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -234,6 +242,7 @@ func (x *AuthorityInfo) GetSigns() bool {
 	return false
 }
 
+// Request of `CertificateService.ListAuthorities`.
 type ListAuthoritiesRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -270,9 +279,11 @@ func (*ListAuthoritiesRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_auth_v1_certificate_service_proto_rawDescGZIP(), []int{3}
 }
 
+// Answer of `CertificateService.ListAuthorities`.
 type ListAuthoritiesResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Authorities   []*AuthorityInfo       `protobuf:"bytes,1,rep,name=authorities,proto3" json:"authorities,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The CAs that are trusted, in all stages.
+	Authorities   []*AuthorityInfo `protobuf:"bytes,1,rep,name=authorities,proto3" json:"authorities,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -314,6 +325,7 @@ func (x *ListAuthoritiesResponse) GetAuthorities() []*AuthorityInfo {
 	return nil
 }
 
+// Request of `CertificateService.AddAuthority`.
 type AddAuthorityRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// A site's own CA, PEM; empty: a new one is made.
@@ -359,9 +371,11 @@ func (x *AddAuthorityRequest) GetCertificatePem() string {
 	return ""
 }
 
+// Request of `CertificateService.ActivateAuthority`.
 type ActivateAuthorityRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Id of the CA: SHA-256 of its certificate (DER), hex.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Though it has been trusted for less than an hour: who has not heard of it refuses members.
 	Urgent        bool `protobuf:"varint,2,opt,name=urgent,proto3" json:"urgent,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -412,9 +426,11 @@ func (x *ActivateAuthorityRequest) GetUrgent() bool {
 	return false
 }
 
+// Request of `CertificateService.RemoveAuthority`.
 type RemoveAuthorityRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the CA: SHA-256 of its certificate (DER), hex.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -456,9 +472,11 @@ func (x *RemoveAuthorityRequest) GetId() string {
 	return ""
 }
 
+// Answer of `CertificateService.RemoveAuthority`.
 type RemoveAuthorityResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Revision      uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision      uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

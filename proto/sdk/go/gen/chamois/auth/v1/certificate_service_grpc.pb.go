@@ -29,6 +29,8 @@ const (
 // CertificateServiceClient is the client API for CertificateService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// Certificates of users, services and nodes, and the CAs that sign them.
 type CertificateServiceClient interface {
 	// Signs the key of a user, a service or a node, for 24 hours at most. One's own name at any time by the certificate that is to be
 	// replaced (renewal), with the host names that this has; by a token, whoever gave it, and with other host names, with `auth.admin`;
@@ -106,6 +108,8 @@ func (c *certificateServiceClient) RemoveAuthority(ctx context.Context, in *Remo
 // CertificateServiceServer is the server API for CertificateService service.
 // All implementations must embed UnimplementedCertificateServiceServer
 // for forward compatibility.
+//
+// Certificates of users, services and nodes, and the CAs that sign them.
 type CertificateServiceServer interface {
 	// Signs the key of a user, a service or a node, for 24 hours at most. One's own name at any time by the certificate that is to be
 	// replaced (renewal), with the host names that this has; by a token, whoever gave it, and with other host names, with `auth.admin`;

@@ -24,6 +24,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Request of `LoginService.Login`.
 type LoginRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of a provider; empty where there is one.
@@ -87,16 +88,23 @@ func (x *LoginRequest) GetHost() string {
 	return ""
 }
 
+// Request of `LoginService.Callback`.
 type CallbackRequest struct {
-	state            protoimpl.MessageState `protogen:"open.v1"`
-	Code             string                 `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
-	State            string                 `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"`
-	Iss              string                 `protobuf:"bytes,3,opt,name=iss,proto3" json:"iss,omitempty"`
-	Error            string                 `protobuf:"bytes,4,opt,name=error,proto3" json:"error,omitempty"`
-	ErrorDescription string                 `protobuf:"bytes,5,opt,name=error_description,json=errorDescription,proto3" json:"error_description,omitempty"`
-	Cookie           string                 `protobuf:"bytes,20,opt,name=cookie,proto3" json:"cookie,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The authorization code (RFC 6749 4.1.2).
+	Code string `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	// What the login was begun with: must fit the cookie.
+	State string `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"`
+	// Issuer that answers (RFC 9207), where the provider says so.
+	Iss string `protobuf:"bytes,3,opt,name=iss,proto3" json:"iss,omitempty"`
+	// The provider's error code instead of a code (RFC 6749 4.1.2.1).
+	Error string `protobuf:"bytes,4,opt,name=error,proto3" json:"error,omitempty"`
+	// The provider's explanation of the error, for a person.
+	ErrorDescription string `protobuf:"bytes,5,opt,name=error_description,json=errorDescription,proto3" json:"error_description,omitempty"`
+	// The browser's cookies: the login's is among them.
+	Cookie        string `protobuf:"bytes,20,opt,name=cookie,proto3" json:"cookie,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CallbackRequest) Reset() {
@@ -171,9 +179,11 @@ func (x *CallbackRequest) GetCookie() string {
 	return ""
 }
 
+// Request of `LoginService.BeginDevice`.
 type BeginDeviceRequest struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	ClientId string                 `protobuf:"bytes,1,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What logs in: 1 to 64 letters, digits and `-_.`.
+	ClientId string `protobuf:"bytes,1,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
 	// Permissions, as of a token; empty: all that policies give.
 	Scope string `protobuf:"bytes,2,opt,name=scope,proto3" json:"scope,omitempty"`
 	// Where browsers find this member.
@@ -233,9 +243,11 @@ func (x *BeginDeviceRequest) GetHost() string {
 	return ""
 }
 
+// Request of `LoginService.GetDevicePage`.
 type GetDevicePageRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	UserCode      string                 `protobuf:"bytes,1,opt,name=user_code,json=userCode,proto3" json:"user_code,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The code, if the address that the person opened has it: it fills the form.
+	UserCode      string `protobuf:"bytes,1,opt,name=user_code,json=userCode,proto3" json:"user_code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -277,11 +289,15 @@ func (x *GetDevicePageRequest) GetUserCode() string {
 	return ""
 }
 
+// Request of `LoginService.ApproveDevice`.
 type ApproveDeviceRequest struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	UserCode string                 `protobuf:"bytes,1,opt,name=user_code,json=userCode,proto3" json:"user_code,omitempty"`
-	Provider string                 `protobuf:"bytes,2,opt,name=provider,proto3" json:"provider,omitempty"`
-	Host     string                 `protobuf:"bytes,20,opt,name=host,proto3" json:"host,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The code that the device shows.
+	UserCode string `protobuf:"bytes,1,opt,name=user_code,json=userCode,proto3" json:"user_code,omitempty"`
+	// Name of the provider to log in at; empty where there is one.
+	Provider string `protobuf:"bytes,2,opt,name=provider,proto3" json:"provider,omitempty"`
+	// Where the browser has found this member: the provider sends it back there.
+	Host string `protobuf:"bytes,20,opt,name=host,proto3" json:"host,omitempty"`
 	// The site whose form this is: of another one it is refused.
 	Origin        string `protobuf:"bytes,21,opt,name=origin,proto3" json:"origin,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -346,6 +362,7 @@ func (x *ApproveDeviceRequest) GetOrigin() string {
 	return ""
 }
 
+// Request of `OidcProviderService.ListOidcProviders`.
 type ListOidcProvidersRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -382,6 +399,7 @@ func (*ListOidcProvidersRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_auth_v1_login_service_proto_rawDescGZIP(), []int{5}
 }
 
+// Answer of `OidcProviderService.ListOidcProviders`.
 type ListOidcProvidersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Without `client_secret`.
@@ -427,6 +445,7 @@ func (x *ListOidcProvidersResponse) GetProviders() []*OidcProvider {
 	return nil
 }
 
+// Request of `OidcProviderService.PutOidcProvider`.
 type PutOidcProviderRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Without `client_secret`.
@@ -490,9 +509,11 @@ func (x *PutOidcProviderRequest) GetWithoutSecret() bool {
 	return false
 }
 
+// Request of `OidcProviderService.DeleteOidcProvider`.
 type DeleteOidcProviderRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the provider.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -534,9 +555,11 @@ func (x *DeleteOidcProviderRequest) GetName() string {
 	return ""
 }
 
+// Answer of `OidcProviderService.DeleteOidcProvider`.
 type DeleteOidcProviderResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Revision      uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision      uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

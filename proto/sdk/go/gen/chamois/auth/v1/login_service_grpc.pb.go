@@ -301,9 +301,11 @@ const (
 //
 // Whose logins are believed.
 type OidcProviderServiceClient interface {
+	// The providers, sorted by name; without their client secrets.
 	ListOidcProviders(ctx context.Context, in *ListOidcProvidersRequest, opts ...grpc.CallOption) (*ListOidcProvidersResponse, error)
 	// Creates or replaces; without `password` the client secret stays what it was.
 	PutOidcProvider(ctx context.Context, in *PutOidcProviderRequest, opts ...grpc.CallOption) (*OidcProvider, error)
+	// Removes a provider: its logins and tokens are believed no more. One that is not there: NOT_FOUND.
 	DeleteOidcProvider(ctx context.Context, in *DeleteOidcProviderRequest, opts ...grpc.CallOption) (*DeleteOidcProviderResponse, error)
 }
 
@@ -351,9 +353,11 @@ func (c *oidcProviderServiceClient) DeleteOidcProvider(ctx context.Context, in *
 //
 // Whose logins are believed.
 type OidcProviderServiceServer interface {
+	// The providers, sorted by name; without their client secrets.
 	ListOidcProviders(context.Context, *ListOidcProvidersRequest) (*ListOidcProvidersResponse, error)
 	// Creates or replaces; without `password` the client secret stays what it was.
 	PutOidcProvider(context.Context, *PutOidcProviderRequest) (*OidcProvider, error)
+	// Removes a provider: its logins and tokens are believed no more. One that is not there: NOT_FOUND.
 	DeleteOidcProvider(context.Context, *DeleteOidcProviderRequest) (*DeleteOidcProviderResponse, error)
 	mustEmbedUnimplementedOidcProviderServiceServer()
 }

@@ -29,11 +29,13 @@ const (
 type Role struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 1 to 64 lower-case letters, digits and `-`, of which the first is a letter.
-	Name        string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Free text for people; may be empty.
 	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
 	// `<area>.<access>` as methods need them, e.g. `smd.read`; `*` stands for every area or every access: `*.read`, `bss.*`.
 	// Sorted, each once, 1 to 128 of them.
-	Permissions   []string       `protobuf:"bytes,3,rep,name=permissions,proto3" json:"permissions,omitempty"`
+	Permissions []string `protobuf:"bytes,3,rep,name=permissions,proto3" json:"permissions,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
 	Meta          *v1.ObjectMeta `protobuf:"bytes,100,opt,name=meta,proto3" json:"meta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -102,7 +104,8 @@ func (x *Role) GetMeta() *v1.ObjectMeta {
 type Policy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 1 to 128 letters, digits and `-_.`, of which the first is a letter or a digit.
-	Name        string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Free text for people; may be empty.
 	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
 	// A shipped role or one of those that are stored. While there is none of that name, the policy gives nothing.
 	Role string `protobuf:"bytes,3,opt,name=role,proto3" json:"role,omitempty"`
@@ -120,7 +123,8 @@ type Policy struct {
 	// methods whose answers may show other kinds are not given.
 	Kinds []string `protobuf:"bytes,13,rep,name=kinds,proto3" json:"kinds,omitempty"`
 	// Cluster time, milliseconds since the Unix epoch, from which on it gives nothing; 0: no end.
-	ExpiresAtMs   uint64         `protobuf:"varint,20,opt,name=expires_at_ms,json=expiresAtMs,proto3" json:"expires_at_ms,omitempty"`
+	ExpiresAtMs uint64 `protobuf:"varint,20,opt,name=expires_at_ms,json=expiresAtMs,proto3" json:"expires_at_ms,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
 	Meta          *v1.ObjectMeta `protobuf:"bytes,100,opt,name=meta,proto3" json:"meta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

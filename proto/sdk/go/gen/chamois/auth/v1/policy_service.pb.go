@@ -23,6 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Request of `PolicyService.ListPolicies`.
 type ListPoliciesRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -59,9 +60,11 @@ func (*ListPoliciesRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_auth_v1_policy_service_proto_rawDescGZIP(), []int{0}
 }
 
+// Answer of `PolicyService.ListPolicies`.
 type ListPoliciesResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Policies      []*Policy              `protobuf:"bytes,1,rep,name=policies,proto3" json:"policies,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sorted by name.
+	Policies      []*Policy `protobuf:"bytes,1,rep,name=policies,proto3" json:"policies,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -103,9 +106,11 @@ func (x *ListPoliciesResponse) GetPolicies() []*Policy {
 	return nil
 }
 
+// Request of `PolicyService.GetPolicy`.
 type GetPolicyRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the policy.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -147,9 +152,11 @@ func (x *GetPolicyRequest) GetName() string {
 	return ""
 }
 
+// Request of `PolicyService.PutPolicy`.
 type PutPolicyRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Policy        *Policy                `protobuf:"bytes,1,opt,name=policy,proto3" json:"policy,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The policy as it is to be; its meta is not read.
+	Policy        *Policy `protobuf:"bytes,1,opt,name=policy,proto3" json:"policy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -191,9 +198,11 @@ func (x *PutPolicyRequest) GetPolicy() *Policy {
 	return nil
 }
 
+// Request of `PolicyService.DeletePolicy`.
 type DeletePolicyRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the policy.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -235,9 +244,11 @@ func (x *DeletePolicyRequest) GetName() string {
 	return ""
 }
 
+// Answer of `PolicyService.DeletePolicy`.
 type DeletePolicyResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Revision      uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision      uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -279,6 +290,7 @@ func (x *DeletePolicyResponse) GetRevision() uint64 {
 	return 0
 }
 
+// Request of `PolicyService.ListRoles`.
 type ListRolesRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -315,9 +327,11 @@ func (*ListRolesRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_auth_v1_policy_service_proto_rawDescGZIP(), []int{6}
 }
 
+// Answer of `PolicyService.ListRoles`.
 type ListRolesResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Roles         []*Role                `protobuf:"bytes,1,rep,name=roles,proto3" json:"roles,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The shipped roles first, then those that are stored, by name.
+	Roles         []*Role `protobuf:"bytes,1,rep,name=roles,proto3" json:"roles,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -359,9 +373,11 @@ func (x *ListRolesResponse) GetRoles() []*Role {
 	return nil
 }
 
+// Request of `PolicyService.PutRole`.
 type PutRoleRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Role          *Role                  `protobuf:"bytes,1,opt,name=role,proto3" json:"role,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The role as it is to be; its meta is not read.
+	Role          *Role `protobuf:"bytes,1,opt,name=role,proto3" json:"role,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -403,9 +419,11 @@ func (x *PutRoleRequest) GetRole() *Role {
 	return nil
 }
 
+// Request of `PolicyService.DeleteRole`.
 type DeleteRoleRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the role.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -447,9 +465,11 @@ func (x *DeleteRoleRequest) GetName() string {
 	return ""
 }
 
+// Answer of `PolicyService.DeleteRole`.
 type DeleteRoleResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Revision      uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision      uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -491,6 +511,7 @@ func (x *DeleteRoleResponse) GetRevision() uint64 {
 	return 0
 }
 
+// Request of `PolicyService.CheckAccess`.
 type CheckAccessRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `user/<name>`, `service/<name>`, `node/<xname>` or `token/<name>`; empty: whoever asks.
@@ -572,9 +593,11 @@ func (x *CheckAccessRequest) GetKind() string {
 	return ""
 }
 
+// Answer of `PolicyService.CheckAccess`.
 type CheckAccessResponse struct {
-	state   protoimpl.MessageState `protogen:"open.v1"`
-	Allowed bool                   `protobuf:"varint,1,opt,name=allowed,proto3" json:"allowed,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether it is allowed.
+	Allowed bool `protobuf:"varint,1,opt,name=allowed,proto3" json:"allowed,omitempty"`
 	// What the action needs; empty for what needs no permission, or what only members do.
 	Permission string `protobuf:"bytes,2,opt,name=permission,proto3" json:"permission,omitempty"`
 	// Every policy whose principals or role fit, in the order of names; without `auth.read` on everything only those whose principals do.
@@ -634,11 +657,15 @@ func (x *CheckAccessResponse) GetConsidered() []*CheckAccessResponse_Considered 
 	return nil
 }
 
+// A policy, and what it says to the question.
 type CheckAccessResponse_Considered struct {
-	state  protoimpl.MessageState `protogen:"open.v1"`
-	Policy string                 `protobuf:"bytes,1,opt,name=policy,proto3" json:"policy,omitempty"`
-	Role   string                 `protobuf:"bytes,2,opt,name=role,proto3" json:"role,omitempty"`
-	Gives  bool                   `protobuf:"varint,3,opt,name=gives,proto3" json:"gives,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the policy.
+	Policy string `protobuf:"bytes,1,opt,name=policy,proto3" json:"policy,omitempty"`
+	// Name of the role that it gives.
+	Role string `protobuf:"bytes,2,opt,name=role,proto3" json:"role,omitempty"`
+	// Whether it allows what was asked.
+	Gives bool `protobuf:"varint,3,opt,name=gives,proto3" json:"gives,omitempty"`
 	// Why it gives or does not, one sentence.
 	Reason        string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields

@@ -32,15 +32,22 @@ const (
 // PolicyServiceClient is the client API for PolicyService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// Policies and roles: who may do what to which objects.
 type PolicyServiceClient interface {
+	// All policies, sorted by name.
 	ListPolicies(ctx context.Context, in *ListPoliciesRequest, opts ...grpc.CallOption) (*ListPoliciesResponse, error)
+	// One policy. One that is not there: NOT_FOUND.
 	GetPolicy(ctx context.Context, in *GetPolicyRequest, opts ...grpc.CallOption) (*Policy, error)
 	// Creates or replaces: what is not given is not set.
 	PutPolicy(ctx context.Context, in *PutPolicyRequest, opts ...grpc.CallOption) (*Policy, error)
+	// Removes a policy: what only it gave is denied from now on. One that is not there: NOT_FOUND.
 	DeletePolicy(ctx context.Context, in *DeletePolicyRequest, opts ...grpc.CallOption) (*DeletePolicyResponse, error)
 	// The shipped roles first, then those that are stored, by name.
 	ListRoles(ctx context.Context, in *ListRolesRequest, opts ...grpc.CallOption) (*ListRolesResponse, error)
+	// Creates or replaces a role of the site: what is not given is not set. The name of a shipped role is refused.
 	PutRole(ctx context.Context, in *PutRoleRequest, opts ...grpc.CallOption) (*Role, error)
+	// Removes a role of the site; refused (FAILED_PRECONDITION) while a policy names it.
 	DeleteRole(ctx context.Context, in *DeleteRoleRequest, opts ...grpc.CallOption) (*DeleteRoleResponse, error)
 	// Whether somebody may do something, and why. Of others only for whom `auth.admin` is given everywhere; of oneself for everybody.
 	// Who needs no policy is allowed everything, and nothing is considered: a token of the cluster's offline key (`token/<name>`), and
@@ -139,15 +146,22 @@ func (c *policyServiceClient) CheckAccess(ctx context.Context, in *CheckAccessRe
 // PolicyServiceServer is the server API for PolicyService service.
 // All implementations must embed UnimplementedPolicyServiceServer
 // for forward compatibility.
+//
+// Policies and roles: who may do what to which objects.
 type PolicyServiceServer interface {
+	// All policies, sorted by name.
 	ListPolicies(context.Context, *ListPoliciesRequest) (*ListPoliciesResponse, error)
+	// One policy. One that is not there: NOT_FOUND.
 	GetPolicy(context.Context, *GetPolicyRequest) (*Policy, error)
 	// Creates or replaces: what is not given is not set.
 	PutPolicy(context.Context, *PutPolicyRequest) (*Policy, error)
+	// Removes a policy: what only it gave is denied from now on. One that is not there: NOT_FOUND.
 	DeletePolicy(context.Context, *DeletePolicyRequest) (*DeletePolicyResponse, error)
 	// The shipped roles first, then those that are stored, by name.
 	ListRoles(context.Context, *ListRolesRequest) (*ListRolesResponse, error)
+	// Creates or replaces a role of the site: what is not given is not set. The name of a shipped role is refused.
 	PutRole(context.Context, *PutRoleRequest) (*Role, error)
+	// Removes a role of the site; refused (FAILED_PRECONDITION) while a policy names it.
 	DeleteRole(context.Context, *DeleteRoleRequest) (*DeleteRoleResponse, error)
 	// Whether somebody may do something, and why. Of others only for whom `auth.admin` is given everywhere; of oneself for everybody.
 	// Who needs no policy is allowed everything, and nothing is considered: a token of the cluster's offline key (`token/<name>`), and

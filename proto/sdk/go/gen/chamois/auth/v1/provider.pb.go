@@ -25,12 +25,14 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// An OIDC provider of the site.
 type OidcProvider struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 1 to 64 lower-case letters, digits and `-`, of which the first is a letter.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// `https://…`, compared to `iss` byte by byte; discovery is asked below it. `http://` for loopback addresses only.
-	Issuer   string `protobuf:"bytes,2,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	Issuer string `protobuf:"bytes,2,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	// What the provider calls this cluster: `aud` of its ID tokens.
 	ClientId string `protobuf:"bytes,3,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
 	// Sealed under the name `oidc-client/<name>`; absent for a public client.
 	ClientSecret *v1.SealedSecret `protobuf:"bytes,4,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
@@ -49,7 +51,8 @@ type OidcProvider struct {
 	// Then one of these must be in `aud`; at least one.
 	Audiences []string `protobuf:"bytes,11,rep,name=audiences,proto3" json:"audiences,omitempty"`
 	// How long the last good keys count when the provider does not answer, seconds; 0: 3600. 86400 at most.
-	KeysMaxAgeS   uint32          `protobuf:"varint,12,opt,name=keys_max_age_s,json=keysMaxAgeS,proto3" json:"keys_max_age_s,omitempty"`
+	KeysMaxAgeS uint32 `protobuf:"varint,12,opt,name=keys_max_age_s,json=keysMaxAgeS,proto3" json:"keys_max_age_s,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
 	Meta          *v11.ObjectMeta `protobuf:"bytes,100,opt,name=meta,proto3" json:"meta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -25,6 +25,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// A key goes through these in order, so that everybody knows it before it signs.
 type SigningKey_Stage int32
 
 const (
@@ -84,17 +85,20 @@ func (SigningKey_Stage) EnumDescriptor() ([]byte, []int) {
 	return file_chamois_auth_v1_signing_key_proto_rawDescGZIP(), []int{0, 0}
 }
 
+// A key that signs access tokens, as it is stored.
 type SigningKey struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// RFC 7638 thumbprint of the public key: base64url, 43 characters. The `kid` of its tokens.
-	Id    string           `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// What it is used for now.
 	Stage SigningKey_Stage `protobuf:"varint,2,opt,name=stage,proto3,enum=chamois.auth.v1.SigningKey_Stage" json:"stage,omitempty"`
 	// SubjectPublicKeyInfo (DER), ECDSA P-256.
 	PublicKey []byte `protobuf:"bytes,3,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
 	// The private key (PKCS#8 DER), sealed under the name `signing-key/<id>`, version 1; absent once the key is retiring.
 	PrivateKey *v1.SealedSecret `protobuf:"bytes,4,opt,name=private_key,json=privateKey,proto3" json:"private_key,omitempty"`
 	// Cluster time at which it came to this stage, milliseconds since the Unix epoch.
-	StageSinceMs  uint64          `protobuf:"varint,5,opt,name=stage_since_ms,json=stageSinceMs,proto3" json:"stage_since_ms,omitempty"`
+	StageSinceMs uint64 `protobuf:"varint,5,opt,name=stage_since_ms,json=stageSinceMs,proto3" json:"stage_since_ms,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
 	Meta          *v11.ObjectMeta `protobuf:"bytes,100,opt,name=meta,proto3" json:"meta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

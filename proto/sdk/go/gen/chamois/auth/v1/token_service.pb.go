@@ -24,11 +24,14 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Request of `TokenService.CreateApiToken`.
 type CreateApiTokenRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Empty: oneself.
-	Principal   string   `protobuf:"bytes,1,opt,name=principal,proto3" json:"principal,omitempty"`
-	Description string   `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
+	Principal string `protobuf:"bytes,1,opt,name=principal,proto3" json:"principal,omitempty"`
+	// Free text for people; may be empty.
+	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
+	// What it may do at most, as in `Role.permissions`; at least one.
 	Permissions []string `protobuf:"bytes,3,rep,name=permissions,proto3" json:"permissions,omitempty"`
 	// Seconds, 60 to 7776000 (90 days); 0: 30 days.
 	ValidForS     uint32 `protobuf:"varint,4,opt,name=valid_for_s,json=validForS,proto3" json:"valid_for_s,omitempty"`
@@ -94,11 +97,15 @@ func (x *CreateApiTokenRequest) GetValidForS() uint32 {
 	return 0
 }
 
+// Answer of `TokenService.CreateApiToken`.
 type CreateApiTokenResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Token         string                 `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
-	ExpiresAtMs   uint64                 `protobuf:"varint,3,opt,name=expires_at_ms,json=expiresAtMs,proto3" json:"expires_at_ms,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the token, 16 hex digits: it is listed and ended by this.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The token, `cht_<id>_<secret>`: shown here and never again.
+	Token string `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
+	// Its end: cluster time, milliseconds since the Unix epoch.
+	ExpiresAtMs   uint64 `protobuf:"varint,3,opt,name=expires_at_ms,json=expiresAtMs,proto3" json:"expires_at_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -154,8 +161,13 @@ func (x *CreateApiTokenResponse) GetExpiresAtMs() uint64 {
 	return 0
 }
 
+// Request of `TokenService.ListApiTokens`.
 type ListApiTokensRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000.
+	PageSize uint32 `protobuf:"varint,100,opt,name=page_size,proto3" json:"page_size,omitempty"`
+	// `next_page_token` of the answer before.
+	PageToken     string `protobuf:"bytes,101,opt,name=page_token,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -190,15 +202,35 @@ func (*ListApiTokensRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_auth_v1_token_service_proto_rawDescGZIP(), []int{2}
 }
 
+func (x *ListApiTokensRequest) GetPageSize() uint32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListApiTokensRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
 // An API token without what proves it.
 type ApiTokenInfo struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Principal     string                 `protobuf:"bytes,2,opt,name=principal,proto3" json:"principal,omitempty"`
-	Description   string                 `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
-	Permissions   []string               `protobuf:"bytes,4,rep,name=permissions,proto3" json:"permissions,omitempty"`
-	ExpiresAtMs   uint64                 `protobuf:"varint,5,opt,name=expires_at_ms,json=expiresAtMs,proto3" json:"expires_at_ms,omitempty"`
-	Meta          *v1.ObjectMeta         `protobuf:"bytes,100,opt,name=meta,proto3" json:"meta,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 16 lower-case hex digits.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Whom it speaks for: `user/<name>` or `service/<name>`.
+	Principal string `protobuf:"bytes,2,opt,name=principal,proto3" json:"principal,omitempty"`
+	// Free text for people; may be empty.
+	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
+	// What it may do at most, as in `Role.permissions`.
+	Permissions []string `protobuf:"bytes,4,rep,name=permissions,proto3" json:"permissions,omitempty"`
+	// Its end: cluster time, milliseconds since the Unix epoch.
+	ExpiresAtMs uint64 `protobuf:"varint,5,opt,name=expires_at_ms,json=expiresAtMs,proto3" json:"expires_at_ms,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
+	Meta          *v1.ObjectMeta `protobuf:"bytes,100,opt,name=meta,proto3" json:"meta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -275,9 +307,13 @@ func (x *ApiTokenInfo) GetMeta() *v1.ObjectMeta {
 	return nil
 }
 
+// Answer of `TokenService.ListApiTokens`.
 type ListApiTokensResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Tokens        []*ApiTokenInfo        `protobuf:"bytes,1,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Without what proves them.
+	Tokens []*ApiTokenInfo `protobuf:"bytes,1,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	// Where the next page begins; empty: there is none.
+	NextPageToken string `protobuf:"bytes,103,opt,name=next_page_token,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -319,9 +355,18 @@ func (x *ListApiTokensResponse) GetTokens() []*ApiTokenInfo {
 	return nil
 }
 
+func (x *ListApiTokensResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// Request of `TokenService.DeleteApiToken`.
 type DeleteApiTokenRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the token.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -363,9 +408,11 @@ func (x *DeleteApiTokenRequest) GetId() string {
 	return ""
 }
 
+// Answer of `TokenService.DeleteApiToken`.
 type DeleteApiTokenResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Revision      uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision      uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -407,8 +454,13 @@ func (x *DeleteApiTokenResponse) GetRevision() uint64 {
 	return 0
 }
 
+// Request of `TokenService.ListSessions`.
 type ListSessionsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000.
+	PageSize uint32 `protobuf:"varint,100,opt,name=page_size,proto3" json:"page_size,omitempty"`
+	// `next_page_token` of the answer before.
+	PageToken     string `protobuf:"bytes,101,opt,name=page_token,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -443,15 +495,37 @@ func (*ListSessionsRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_auth_v1_token_service_proto_rawDescGZIP(), []int{7}
 }
 
+func (x *ListSessionsRequest) GetPageSize() uint32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListSessionsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// A login, without what proves it.
 type SessionInfo struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Principal     string                 `protobuf:"bytes,2,opt,name=principal,proto3" json:"principal,omitempty"`
-	Groups        []string               `protobuf:"bytes,3,rep,name=groups,proto3" json:"groups,omitempty"`
-	ClientId      string                 `protobuf:"bytes,4,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
-	RefreshedAtMs uint64                 `protobuf:"varint,5,opt,name=refreshed_at_ms,json=refreshedAtMs,proto3" json:"refreshed_at_ms,omitempty"`
-	ExpiresAtMs   uint64                 `protobuf:"varint,6,opt,name=expires_at_ms,json=expiresAtMs,proto3" json:"expires_at_ms,omitempty"`
-	Provider      string                 `protobuf:"bytes,7,opt,name=provider,proto3" json:"provider,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 16 lower-case hex digits.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Who has logged in: `user/<name>` or `service/<name>`.
+	Principal string `protobuf:"bytes,2,opt,name=principal,proto3" json:"principal,omitempty"`
+	// As the provider named them, without `group/`; sorted.
+	Groups []string `protobuf:"bytes,3,rep,name=groups,proto3" json:"groups,omitempty"`
+	// The client that logged in, as it called itself.
+	ClientId string `protobuf:"bytes,4,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	// When its tokens were last renewed: cluster time, milliseconds since the Unix epoch.
+	RefreshedAtMs uint64 `protobuf:"varint,5,opt,name=refreshed_at_ms,json=refreshedAtMs,proto3" json:"refreshed_at_ms,omitempty"`
+	// By when it ends, whatever happens: cluster time, milliseconds since the Unix epoch.
+	ExpiresAtMs uint64 `protobuf:"varint,6,opt,name=expires_at_ms,json=expiresAtMs,proto3" json:"expires_at_ms,omitempty"`
+	// Name of the OIDC provider; empty for a session that came from a certificate or from the break-glass socket.
+	Provider      string `protobuf:"bytes,7,opt,name=provider,proto3" json:"provider,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -535,9 +609,13 @@ func (x *SessionInfo) GetProvider() string {
 	return ""
 }
 
+// Answer of `TokenService.ListSessions`.
 type ListSessionsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Sessions      []*SessionInfo         `protobuf:"bytes,1,rep,name=sessions,proto3" json:"sessions,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Those that have not ended.
+	Sessions []*SessionInfo `protobuf:"bytes,1,rep,name=sessions,proto3" json:"sessions,omitempty"`
+	// Where the next page begins; empty: there is none.
+	NextPageToken string `protobuf:"bytes,103,opt,name=next_page_token,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -579,11 +657,19 @@ func (x *ListSessionsResponse) GetSessions() []*SessionInfo {
 	return nil
 }
 
+func (x *ListSessionsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
 // Exactly one of these.
 type RevokeTokensRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Of an access token.
-	Jti       string `protobuf:"bytes,1,opt,name=jti,proto3" json:"jti,omitempty"`
+	Jti string `protobuf:"bytes,1,opt,name=jti,proto3" json:"jti,omitempty"`
+	// Of a login: its access tokens and its refresh token.
 	SessionId string `protobuf:"bytes,2,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
 	// Sessions, access tokens and API tokens that were issued up to now.
 	Principal string `protobuf:"bytes,3,opt,name=principal,proto3" json:"principal,omitempty"`
@@ -651,9 +737,11 @@ func (x *RevokeTokensRequest) GetCertificateSha256() string {
 	return ""
 }
 
+// Answer of `TokenService.RevokeTokens`.
 type RevokeTokensResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Revision      uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision      uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -695,6 +783,7 @@ func (x *RevokeTokensResponse) GetRevision() uint64 {
 	return 0
 }
 
+// Request of `TokenService.ListSigningKeys`.
 type ListSigningKeysRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -731,11 +820,15 @@ func (*ListSigningKeysRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_auth_v1_token_service_proto_rawDescGZIP(), []int{12}
 }
 
+// A key that signs access tokens, without its private half.
 type SigningKeyInfo struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Stage         SigningKey_Stage       `protobuf:"varint,2,opt,name=stage,proto3,enum=chamois.auth.v1.SigningKey_Stage" json:"stage,omitempty"`
-	StageSinceMs  uint64                 `protobuf:"varint,3,opt,name=stage_since_ms,json=stageSinceMs,proto3" json:"stage_since_ms,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// RFC 7638 thumbprint: the `kid` of its tokens.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// What it is used for now.
+	Stage SigningKey_Stage `protobuf:"varint,2,opt,name=stage,proto3,enum=chamois.auth.v1.SigningKey_Stage" json:"stage,omitempty"`
+	// Cluster time at which it came to this stage, milliseconds since the Unix epoch.
+	StageSinceMs  uint64 `protobuf:"varint,3,opt,name=stage_since_ms,json=stageSinceMs,proto3" json:"stage_since_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -791,9 +884,11 @@ func (x *SigningKeyInfo) GetStageSinceMs() uint64 {
 	return 0
 }
 
+// Answer of `TokenService.ListSigningKeys`.
 type ListSigningKeysResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Keys          []*SigningKeyInfo      `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The keys in all stages.
+	Keys          []*SigningKeyInfo `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -835,10 +930,13 @@ func (x *ListSigningKeysResponse) GetKeys() []*SigningKeyInfo {
 	return nil
 }
 
+// Request of `TokenService.RotateSigningKey`.
 type RotateSigningKeyRequest struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	Urgent         bool                   `protobuf:"varint,1,opt,name=urgent,proto3" json:"urgent,omitempty"`
-	DistrustActive bool                   `protobuf:"varint,2,opt,name=distrust_active,json=distrustActive,proto3" json:"distrust_active,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The next key signs at once though it was published less than an hour ago: the active key is lost or stolen.
+	Urgent bool `protobuf:"varint,1,opt,name=urgent,proto3" json:"urgent,omitempty"`
+	// What the active key has signed is refused from now on. Only with `urgent`.
+	DistrustActive bool `protobuf:"varint,2,opt,name=distrust_active,json=distrustActive,proto3" json:"distrust_active,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -887,10 +985,13 @@ func (x *RotateSigningKeyRequest) GetDistrustActive() bool {
 	return false
 }
 
+// Answer of `TokenService.RotateSigningKey`.
 type RotateSigningKeyResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	ActiveId      string                 `protobuf:"bytes,1,opt,name=active_id,json=activeId,proto3" json:"active_id,omitempty"`
-	Revision      uint64                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the key that signs from now on.
+	ActiveId string `protobuf:"bytes,1,opt,name=active_id,json=activeId,proto3" json:"active_id,omitempty"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision      uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -939,6 +1040,7 @@ func (x *RotateSigningKeyResponse) GetRevision() uint64 {
 	return 0
 }
 
+// Request of `OauthService.GetMetadata`.
 type GetMetadataRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Where the caller found this member: the addresses in the answer begin with it.
@@ -984,6 +1086,7 @@ func (x *GetMetadataRequest) GetHost() string {
 	return ""
 }
 
+// Request of `OauthService.GetKeys`.
 type GetKeysRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1020,6 +1123,7 @@ func (*GetKeysRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_auth_v1_token_service_proto_rawDescGZIP(), []int{18}
 }
 
+// Request of `OauthService.GetToken`.
 type GetTokenRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1058,21 +1162,36 @@ func (*GetTokenRequest) Descriptor() ([]byte, []int) {
 
 // Fields are named as RFC 6749 and its successors name the form's.
 type TokenRequest struct {
-	state              protoimpl.MessageState `protogen:"open.v1"`
-	GrantType          string                 `protobuf:"bytes,1,opt,name=grant_type,json=grantType,proto3" json:"grant_type,omitempty"`
-	ClientId           string                 `protobuf:"bytes,2,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
-	ClientSecret       string                 `protobuf:"bytes,3,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
-	Scope              string                 `protobuf:"bytes,4,opt,name=scope,proto3" json:"scope,omitempty"`
-	RefreshToken       string                 `protobuf:"bytes,5,opt,name=refresh_token,json=refreshToken,proto3" json:"refresh_token,omitempty"`
-	DeviceCode         string                 `protobuf:"bytes,6,opt,name=device_code,json=deviceCode,proto3" json:"device_code,omitempty"`
-	SubjectToken       string                 `protobuf:"bytes,7,opt,name=subject_token,json=subjectToken,proto3" json:"subject_token,omitempty"`
-	SubjectTokenType   string                 `protobuf:"bytes,8,opt,name=subject_token_type,json=subjectTokenType,proto3" json:"subject_token_type,omitempty"`
-	RequestedTokenType string                 `protobuf:"bytes,9,opt,name=requested_token_type,json=requestedTokenType,proto3" json:"requested_token_type,omitempty"`
-	Audience           string                 `protobuf:"bytes,10,opt,name=audience,proto3" json:"audience,omitempty"`
-	Resource           string                 `protobuf:"bytes,11,opt,name=resource,proto3" json:"resource,omitempty"`
-	Code               string                 `protobuf:"bytes,12,opt,name=code,proto3" json:"code,omitempty"`
-	CodeVerifier       string                 `protobuf:"bytes,13,opt,name=code_verifier,json=codeVerifier,proto3" json:"code_verifier,omitempty"`
-	RedirectUri        string                 `protobuf:"bytes,14,opt,name=redirect_uri,json=redirectUri,proto3" json:"redirect_uri,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `client_credentials`, `refresh_token`, `urn:ietf:params:oauth:grant-type:token-exchange` or
+	// `urn:ietf:params:oauth:grant-type:device_code`; another one: `unsupported_grant_type`.
+	GrantType string `protobuf:"bytes,1,opt,name=grant_type,json=grantType,proto3" json:"grant_type,omitempty"`
+	// Id of the API token, its principal, or empty.
+	ClientId string `protobuf:"bytes,2,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	// An API token, `cht_…`.
+	ClientSecret string `protobuf:"bytes,3,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
+	// Permissions with spaces between them, as in `Role.permissions`: less than what is shown gives. Empty: all of it.
+	Scope string `protobuf:"bytes,4,opt,name=scope,proto3" json:"scope,omitempty"`
+	// Of a refresh (RFC 6749 6).
+	RefreshToken string `protobuf:"bytes,5,opt,name=refresh_token,json=refreshToken,proto3" json:"refresh_token,omitempty"`
+	// Of a device that polls (RFC 8628 3.4).
+	DeviceCode string `protobuf:"bytes,6,opt,name=device_code,json=deviceCode,proto3" json:"device_code,omitempty"`
+	// Of an exchange (RFC 8693): the token that is shown.
+	SubjectToken string `protobuf:"bytes,7,opt,name=subject_token,json=subjectToken,proto3" json:"subject_token,omitempty"`
+	// Of an exchange: `urn:ietf:params:oauth:token-type:access_token`, `…:jwt`, or what tokensmith's clients send.
+	SubjectTokenType string `protobuf:"bytes,8,opt,name=subject_token_type,json=subjectTokenType,proto3" json:"subject_token_type,omitempty"`
+	// Of an exchange: empty, `urn:ietf:params:oauth:token-type:access_token` or `…:jwt`.
+	RequestedTokenType string `protobuf:"bytes,9,opt,name=requested_token_type,json=requestedTokenType,proto3" json:"requested_token_type,omitempty"`
+	// Empty or this cluster's own: tokens are for its API and nothing else.
+	Audience string `protobuf:"bytes,10,opt,name=audience,proto3" json:"audience,omitempty"`
+	// As `audience` (RFC 8707).
+	Resource string `protobuf:"bytes,11,opt,name=resource,proto3" json:"resource,omitempty"`
+	// Accepted and of no use: an authorization code is the provider's, and is taken at `/oidc/callback`.
+	Code string `protobuf:"bytes,12,opt,name=code,proto3" json:"code,omitempty"`
+	// As `code`.
+	CodeVerifier string `protobuf:"bytes,13,opt,name=code_verifier,json=codeVerifier,proto3" json:"code_verifier,omitempty"`
+	// As `code`.
+	RedirectUri string `protobuf:"bytes,14,opt,name=redirect_uri,json=redirectUri,proto3" json:"redirect_uri,omitempty"`
 	// `Basic …`: RFC 6749 2.3.1.
 	Authorization string `protobuf:"bytes,20,opt,name=authorization,proto3" json:"authorization,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1214,10 +1333,13 @@ func (x *TokenRequest) GetAuthorization() string {
 	return ""
 }
 
+// Request of `OauthService.Exchange`.
 type ExchangeRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Scope         []string               `protobuf:"bytes,1,rep,name=scope,proto3" json:"scope,omitempty"`
-	TargetService string                 `protobuf:"bytes,2,opt,name=target_service,json=targetService,proto3" json:"target_service,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Permissions as in `Role.permissions`; none: all that the caller has.
+	Scope []string `protobuf:"bytes,1,rep,name=scope,proto3" json:"scope,omitempty"`
+	// What tokensmith's clients want to call; tokens are for the whole API, so nothing depends on it.
+	TargetService string `protobuf:"bytes,2,opt,name=target_service,json=targetService,proto3" json:"target_service,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1266,10 +1388,13 @@ func (x *ExchangeRequest) GetTargetService() string {
 	return ""
 }
 
+// Request of `OauthService.Introspect`.
 type IntrospectRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Token         string                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
-	TokenTypeHint string                 `protobuf:"bytes,2,opt,name=token_type_hint,json=tokenTypeHint,proto3" json:"token_type_hint,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The token in question.
+	Token string `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	// RFC 7662 2.1: of no effect, as tokens say what they are.
+	TokenTypeHint string `protobuf:"bytes,2,opt,name=token_type_hint,json=tokenTypeHint,proto3" json:"token_type_hint,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1318,10 +1443,13 @@ func (x *IntrospectRequest) GetTokenTypeHint() string {
 	return ""
 }
 
+// Request of `OauthService.Revoke`.
 type RevokeRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Token         string                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
-	TokenTypeHint string                 `protobuf:"bytes,2,opt,name=token_type_hint,json=tokenTypeHint,proto3" json:"token_type_hint,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The token that is to end.
+	Token string `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	// RFC 7009 2.1: of no effect, as tokens say what they are.
+	TokenTypeHint string `protobuf:"bytes,2,opt,name=token_type_hint,json=tokenTypeHint,proto3" json:"token_type_hint,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1383,22 +1511,31 @@ const file_chamois_auth_v1_token_service_proto_rawDesc = "" +
 	"\x16CreateApiTokenResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\tR\x05token\x12\"\n" +
-	"\rexpires_at_ms\x18\x03 \x01(\x04R\vexpiresAtMs\"\x16\n" +
-	"\x14ListApiTokensRequest\"\xd5\x01\n" +
+	"\rexpires_at_ms\x18\x03 \x01(\x04R\vexpiresAtMs\"T\n" +
+	"\x14ListApiTokensRequest\x12\x1c\n" +
+	"\tpage_size\x18d \x01(\rR\tpage_size\x12\x1e\n" +
+	"\n" +
+	"page_token\x18e \x01(\tR\n" +
+	"page_token\"\xd5\x01\n" +
 	"\fApiTokenInfo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
 	"\tprincipal\x18\x02 \x01(\tR\tprincipal\x12 \n" +
 	"\vdescription\x18\x03 \x01(\tR\vdescription\x12 \n" +
 	"\vpermissions\x18\x04 \x03(\tR\vpermissions\x12\"\n" +
 	"\rexpires_at_ms\x18\x05 \x01(\x04R\vexpiresAtMs\x12/\n" +
-	"\x04meta\x18d \x01(\v2\x1b.chamois.http.v1.ObjectMetaR\x04meta\"V\n" +
+	"\x04meta\x18d \x01(\v2\x1b.chamois.http.v1.ObjectMetaR\x04meta\"\xa0\x01\n" +
 	"\x15ListApiTokensResponse\x12=\n" +
-	"\x06tokens\x18\x01 \x03(\v2\x1d.chamois.auth.v1.ApiTokenInfoB\x06\x8a\xce\x18\x02\x10\x01R\x06tokens\"'\n" +
+	"\x06tokens\x18\x01 \x03(\v2\x1d.chamois.auth.v1.ApiTokenInfoB\x06\x8a\xce\x18\x02\x10\x01R\x06tokens\x12H\n" +
+	"\x0fnext_page_token\x18g \x01(\tB\x1e\x8a\xce\x18\x1a\xaa\x01\x17chamois-next-page-tokenR\x0fnext_page_token\"'\n" +
 	"\x15DeleteApiTokenRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"4\n" +
 	"\x16DeleteApiTokenResponse\x12\x1a\n" +
-	"\brevision\x18\x01 \x01(\x04R\brevision\"\x15\n" +
-	"\x13ListSessionsRequest\"\xd8\x01\n" +
+	"\brevision\x18\x01 \x01(\x04R\brevision\"S\n" +
+	"\x13ListSessionsRequest\x12\x1c\n" +
+	"\tpage_size\x18d \x01(\rR\tpage_size\x12\x1e\n" +
+	"\n" +
+	"page_token\x18e \x01(\tR\n" +
+	"page_token\"\xd8\x01\n" +
 	"\vSessionInfo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
 	"\tprincipal\x18\x02 \x01(\tR\tprincipal\x12\x16\n" +
@@ -1406,9 +1543,10 @@ const file_chamois_auth_v1_token_service_proto_rawDesc = "" +
 	"\tclient_id\x18\x04 \x01(\tR\bclientId\x12&\n" +
 	"\x0frefreshed_at_ms\x18\x05 \x01(\x04R\rrefreshedAtMs\x12\"\n" +
 	"\rexpires_at_ms\x18\x06 \x01(\x04R\vexpiresAtMs\x12\x1a\n" +
-	"\bprovider\x18\a \x01(\tR\bprovider\"X\n" +
+	"\bprovider\x18\a \x01(\tR\bprovider\"\xa2\x01\n" +
 	"\x14ListSessionsResponse\x12@\n" +
-	"\bsessions\x18\x01 \x03(\v2\x1c.chamois.auth.v1.SessionInfoB\x06\x8a\xce\x18\x02\x10\x01R\bsessions\"\x93\x01\n" +
+	"\bsessions\x18\x01 \x03(\v2\x1c.chamois.auth.v1.SessionInfoB\x06\x8a\xce\x18\x02\x10\x01R\bsessions\x12H\n" +
+	"\x0fnext_page_token\x18g \x01(\tB\x1e\x8a\xce\x18\x1a\xaa\x01\x17chamois-next-page-tokenR\x0fnext_page_token\"\x93\x01\n" +
 	"\x13RevokeTokensRequest\x12\x10\n" +
 	"\x03jti\x18\x01 \x01(\tR\x03jti\x12\x1d\n" +
 	"\n" +

@@ -40,12 +40,17 @@ type TokenServiceClient interface {
 	CreateApiToken(ctx context.Context, in *CreateApiTokenRequest, opts ...grpc.CallOption) (*CreateApiTokenResponse, error)
 	// Of oneself; with `auth.read` those of everybody.
 	ListApiTokens(ctx context.Context, in *ListApiTokensRequest, opts ...grpc.CallOption) (*ListApiTokensResponse, error)
+	// Ends an API token, and the access tokens that it was shown for. One's own; with `auth.admin` anybody's.
 	DeleteApiToken(ctx context.Context, in *DeleteApiTokenRequest, opts ...grpc.CallOption) (*DeleteApiTokenResponse, error)
+	// Logins that have not ended. Of oneself; with `auth.read` those of everybody.
 	ListSessions(ctx context.Context, in *ListSessionsRequest, opts ...grpc.CallOption) (*ListSessionsResponse, error)
 	// Refused from then on, on every connected member within a second, live streams included. What is one's own, or with
 	// `auth.admin` everybody's.
 	RevokeTokens(ctx context.Context, in *RevokeTokensRequest, opts ...grpc.CallOption) (*RevokeTokensResponse, error)
+	// The keys that sign access tokens, with their stages.
 	ListSigningKeys(ctx context.Context, in *ListSigningKeysRequest, opts ...grpc.CallOption) (*ListSigningKeysResponse, error)
+	// The next key signs from now on, and there is a new next one. Refused until the next one was published for an hour,
+	// without `urgent`.
 	RotateSigningKey(ctx context.Context, in *RotateSigningKeyRequest, opts ...grpc.CallOption) (*RotateSigningKeyResponse, error)
 }
 
@@ -138,12 +143,17 @@ type TokenServiceServer interface {
 	CreateApiToken(context.Context, *CreateApiTokenRequest) (*CreateApiTokenResponse, error)
 	// Of oneself; with `auth.read` those of everybody.
 	ListApiTokens(context.Context, *ListApiTokensRequest) (*ListApiTokensResponse, error)
+	// Ends an API token, and the access tokens that it was shown for. One's own; with `auth.admin` anybody's.
 	DeleteApiToken(context.Context, *DeleteApiTokenRequest) (*DeleteApiTokenResponse, error)
+	// Logins that have not ended. Of oneself; with `auth.read` those of everybody.
 	ListSessions(context.Context, *ListSessionsRequest) (*ListSessionsResponse, error)
 	// Refused from then on, on every connected member within a second, live streams included. What is one's own, or with
 	// `auth.admin` everybody's.
 	RevokeTokens(context.Context, *RevokeTokensRequest) (*RevokeTokensResponse, error)
+	// The keys that sign access tokens, with their stages.
 	ListSigningKeys(context.Context, *ListSigningKeysRequest) (*ListSigningKeysResponse, error)
+	// The next key signs from now on, and there is a new next one. Refused until the next one was published for an hour,
+	// without `urgent`.
 	RotateSigningKey(context.Context, *RotateSigningKeyRequest) (*RotateSigningKeyResponse, error)
 	mustEmbedUnimplementedTokenServiceServer()
 }

@@ -31,7 +31,8 @@ type BootFile struct {
 	// Bytes.
 	Size uint64 `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`
 	// SHA-256 of the bytes, 64 hex digits: the ETag, equal on every member.
-	Sha256        string         `protobuf:"bytes,3,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	Sha256 string `protobuf:"bytes,3,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
 	Meta          *v1.ObjectMeta `protobuf:"bytes,4,opt,name=meta,proto3" json:"meta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -95,6 +96,7 @@ func (x *BootFile) GetMeta() *v1.ObjectMeta {
 	return nil
 }
 
+// Request of `BootFileService.ListBootFiles`.
 type ListBootFilesRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -131,9 +133,11 @@ func (*ListBootFilesRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_boot_file_v1_boot_file_proto_rawDescGZIP(), []int{1}
 }
 
+// Answer of `BootFileService.ListBootFiles`.
 type ListBootFilesResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Files         []*ListedBootFile      `protobuf:"bytes,1,rep,name=files,proto3" json:"files,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sorted by name.
+	Files         []*ListedBootFile `protobuf:"bytes,1,rep,name=files,proto3" json:"files,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -175,9 +179,11 @@ func (x *ListBootFilesResponse) GetFiles() []*ListedBootFile {
 	return nil
 }
 
+// A boot file and who has it.
 type ListedBootFile struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	File  *BootFile              `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	// The file as the catalogue has it.
+	File *BootFile `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
 	// Ids of the members that have it, as far as this member could ask them.
 	Members       []uint64 `protobuf:"varint,2,rep,packed,name=members,proto3" json:"members,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -228,6 +234,7 @@ func (x *ListedBootFile) GetMembers() []uint64 {
 	return nil
 }
 
+// Request of `BootFileService.PutBootFile`.
 type PutBootFileRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Part:
@@ -313,6 +320,7 @@ type PutBootFileRequest_File struct {
 }
 
 type PutBootFileRequest_Data struct {
+	// The next bytes, in order.
 	Data []byte `protobuf:"bytes,2,opt,name=data,proto3,oneof"`
 }
 
@@ -320,9 +328,11 @@ func (*PutBootFileRequest_File) isPutBootFileRequest_Part() {}
 
 func (*PutBootFileRequest_Data) isPutBootFileRequest_Part() {}
 
+// Request of `BootFileService.DeleteBootFile`.
 type DeleteBootFileRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Name of the boot file.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Revision that the file must be at.
 	IfRevision    *uint64 `protobuf:"varint,2,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -373,9 +383,11 @@ func (x *DeleteBootFileRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Answer of `BootFileService.DeleteBootFile`.
 type DeleteBootFileResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Revision      uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision      uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

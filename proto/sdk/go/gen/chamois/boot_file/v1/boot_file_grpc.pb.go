@@ -27,6 +27,8 @@ const (
 // BootFileServiceClient is the client API for BootFileService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// The catalogue of boot files.
 type BootFileServiceClient interface {
 	// The catalogue, each file with the members that have its bytes now.
 	ListBootFiles(ctx context.Context, in *ListBootFilesRequest, opts ...grpc.CallOption) (*ListBootFilesResponse, error)
@@ -34,6 +36,7 @@ type BootFileServiceClient interface {
 	// which must be within the 300 s of the call; the others fetch them by themselves. The first message names the file,
 	// the others bring its bytes in order.
 	PutBootFile(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[PutBootFileRequest, BootFile], error)
+	// Takes a file out of the catalogue; members drop its bytes. FAILED_PRECONDITION while an image has it.
 	DeleteBootFile(ctx context.Context, in *DeleteBootFileRequest, opts ...grpc.CallOption) (*DeleteBootFileResponse, error)
 }
 
@@ -81,6 +84,8 @@ func (c *bootFileServiceClient) DeleteBootFile(ctx context.Context, in *DeleteBo
 // BootFileServiceServer is the server API for BootFileService service.
 // All implementations must embed UnimplementedBootFileServiceServer
 // for forward compatibility.
+//
+// The catalogue of boot files.
 type BootFileServiceServer interface {
 	// The catalogue, each file with the members that have its bytes now.
 	ListBootFiles(context.Context, *ListBootFilesRequest) (*ListBootFilesResponse, error)
@@ -88,6 +93,7 @@ type BootFileServiceServer interface {
 	// which must be within the 300 s of the call; the others fetch them by themselves. The first message names the file,
 	// the others bring its bytes in order.
 	PutBootFile(grpc.ClientStreamingServer[PutBootFileRequest, BootFile]) error
+	// Takes a file out of the catalogue; members drop its bytes. FAILED_PRECONDITION while an image has it.
 	DeleteBootFile(context.Context, *DeleteBootFileRequest) (*DeleteBootFileResponse, error)
 	mustEmbedUnimplementedBootFileServiceServer()
 }

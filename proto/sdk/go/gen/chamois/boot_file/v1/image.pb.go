@@ -23,6 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// What came of reading it.
 type VerifiedCopy_Result int32
 
 const (
@@ -87,7 +88,8 @@ func (VerifiedCopy_Result) EnumDescriptor() ([]byte, []int) {
 type Image struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `debian-12.9`: the key. Letters, digits, `.`, `_` and `-`.
-	Name   string     `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The kernel.
 	Kernel *ImageFile `protobuf:"bytes,2,opt,name=kernel,proto3" json:"kernel,omitempty"`
 	// Absent: the kernel boots without one.
 	Initrd *ImageFile `protobuf:"bytes,3,opt,name=initrd,proto3" json:"initrd,omitempty"`
@@ -100,11 +102,13 @@ type Image struct {
 	// So many members must have all parts before it counts as bootable; 0: every member that nodes boot from.
 	MinMembers uint32 `protobuf:"varint,7,opt,name=min_members,json=minMembers,proto3" json:"min_members,omitempty"`
 	// It is removed by force only.
-	Pinned bool           `protobuf:"varint,8,opt,name=pinned,proto3" json:"pinned,omitempty"`
-	Meta   *v1.ObjectMeta `protobuf:"bytes,9,opt,name=meta,proto3" json:"meta,omitempty"`
+	Pinned bool `protobuf:"varint,8,opt,name=pinned,proto3" json:"pinned,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
+	Meta *v1.ObjectMeta `protobuf:"bytes,9,opt,name=meta,proto3" json:"meta,omitempty"`
 	// Detached signatures (PKCS #7, as `openssl cms -sign -binary -noattr -outform DER` writes them) of the kernel and the initrd. A
 	// node that a boot configuration gives this image checks them by iPXE's `imgverify`. Absent: nothing is checked.
 	KernelSignature *ImageFile `protobuf:"bytes,10,opt,name=kernel_signature,json=kernelSignature,proto3" json:"kernel_signature,omitempty"`
+	// See `kernel_signature`.
 	InitrdSignature *ImageFile `protobuf:"bytes,11,opt,name=initrd_signature,json=initrdSignature,proto3" json:"initrd_signature,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
@@ -281,6 +285,7 @@ func (x *ImageFile) GetSha256() string {
 	return ""
 }
 
+// Request of `ImageService.ListImages`.
 type ListImagesRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -317,6 +322,7 @@ func (*ListImagesRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_boot_file_v1_image_proto_rawDescGZIP(), []int{2}
 }
 
+// Answer of `ImageService.ListImages`.
 type ListImagesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Sorted by name.
@@ -362,9 +368,11 @@ func (x *ListImagesResponse) GetImages() []*Image {
 	return nil
 }
 
+// Request of `ImageService.GetImage`.
 type GetImageRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the image.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -406,6 +414,7 @@ func (x *GetImageRequest) GetName() string {
 	return ""
 }
 
+// Request of `ImageService.ListImageStatuses`.
 type ListImageStatusesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Of these images; none: of all.
@@ -451,6 +460,7 @@ func (x *ListImageStatusesRequest) GetName() []string {
 	return nil
 }
 
+// Answer of `ImageService.ListImageStatuses`.
 type ListImageStatusesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Sorted by name.
@@ -496,16 +506,19 @@ func (x *ListImageStatusesResponse) GetStatuses() []*ImageStatus {
 	return nil
 }
 
+// Where an image is, and whether it can be booted.
 type ImageStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Image *Image                 `protobuf:"bytes,1,opt,name=image,proto3" json:"image,omitempty"`
+	// The image.
+	Image *Image `protobuf:"bytes,1,opt,name=image,proto3" json:"image,omitempty"`
 	// Kernel, initial RAM disk, root file system and signatures, as far as it has them.
 	Files []*ImageFileStatus `protobuf:"bytes,2,rep,name=files,proto3" json:"files,omitempty"`
 	// Ids of the members that nodes boot from. One that does not answer is taken for one of them.
 	BootMembers []uint64 `protobuf:"varint,3,rep,packed,name=boot_members,json=bootMembers,proto3" json:"boot_members,omitempty"`
 	// Ids of the members that have every part.
 	WholeMembers []uint64 `protobuf:"varint,4,rep,packed,name=whole_members,json=wholeMembers,proto3" json:"whole_members,omitempty"`
-	Bootable     bool     `protobuf:"varint,5,opt,name=bootable,proto3" json:"bootable,omitempty"`
+	// Whether as many members have all parts as it asks for.
+	Bootable bool `protobuf:"varint,5,opt,name=bootable,proto3" json:"bootable,omitempty"`
 	// Why it is not bootable, for a person.
 	Reason string `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Ids of the members that do not answer now, and may have it.
@@ -593,9 +606,11 @@ func (x *ImageStatus) GetSilentMembers() []uint64 {
 	return nil
 }
 
+// Where a part of an image is.
 type ImageFileStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	File  *ImageFile             `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	// The part.
+	File *ImageFile `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
 	// Ids of the members that have it, as far as this member could ask them.
 	Members       []uint64 `protobuf:"varint,2,rep,packed,name=members,proto3" json:"members,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -648,16 +663,24 @@ func (x *ImageFileStatus) GetMembers() []uint64 {
 
 // A part may be named alone: size and SHA-256 are then those of the catalogue.
 type PutImageRequest struct {
-	state      protoimpl.MessageState `protogen:"open.v1"`
-	Name       string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Kernel     *ImageFile             `protobuf:"bytes,2,opt,name=kernel,proto3" json:"kernel,omitempty"`
-	Initrd     *ImageFile             `protobuf:"bytes,3,opt,name=initrd,proto3" json:"initrd,omitempty"`
-	RootFs     *ImageFile             `protobuf:"bytes,4,opt,name=root_fs,json=rootFs,proto3" json:"root_fs,omitempty"`
-	Arch       string                 `protobuf:"bytes,5,opt,name=arch,proto3" json:"arch,omitempty"`
-	Params     string                 `protobuf:"bytes,6,opt,name=params,proto3" json:"params,omitempty"`
-	MinMembers uint32                 `protobuf:"varint,7,opt,name=min_members,json=minMembers,proto3" json:"min_members,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the image.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// As in `Image`.
+	Kernel *ImageFile `protobuf:"bytes,2,opt,name=kernel,proto3" json:"kernel,omitempty"`
+	// As in `Image`.
+	Initrd *ImageFile `protobuf:"bytes,3,opt,name=initrd,proto3" json:"initrd,omitempty"`
+	// As in `Image`.
+	RootFs *ImageFile `protobuf:"bytes,4,opt,name=root_fs,json=rootFs,proto3" json:"root_fs,omitempty"`
+	// As in `Image`.
+	Arch string `protobuf:"bytes,5,opt,name=arch,proto3" json:"arch,omitempty"`
+	// As in `Image`.
+	Params string `protobuf:"bytes,6,opt,name=params,proto3" json:"params,omitempty"`
+	// As in `Image`.
+	MinMembers uint32 `protobuf:"varint,7,opt,name=min_members,json=minMembers,proto3" json:"min_members,omitempty"`
 	// As in `Image`; that of an initrd only with an initrd.
 	KernelSignature *ImageFile `protobuf:"bytes,8,opt,name=kernel_signature,json=kernelSignature,proto3" json:"kernel_signature,omitempty"`
+	// As in `Image`; only with an initrd.
 	InitrdSignature *ImageFile `protobuf:"bytes,9,opt,name=initrd_signature,json=initrdSignature,proto3" json:"initrd_signature,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the image's `modified.revision` equals this; 0: there must be none.
 	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
@@ -765,10 +788,13 @@ func (x *PutImageRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Request of `ImageService.SetImagePinned`.
 type SetImagePinnedRequest struct {
-	state  protoimpl.MessageState `protogen:"open.v1"`
-	Name   string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Pinned bool                   `protobuf:"varint,2,opt,name=pinned,proto3" json:"pinned,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the image.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Whether it is removed by force only.
+	Pinned bool `protobuf:"varint,2,opt,name=pinned,proto3" json:"pinned,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the image's `modified.revision` equals this.
 	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -826,9 +852,11 @@ func (x *SetImagePinnedRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Request of `ImageService.VerifyImage`.
 type VerifyImageRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Name of the image.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Only this one of its boot files; empty: all. A call has 300 s, so that large images are read file by file.
 	File          string `protobuf:"bytes,2,opt,name=file,proto3" json:"file,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -879,6 +907,7 @@ func (x *VerifyImageRequest) GetFile() string {
 	return ""
 }
 
+// Answer of `ImageService.VerifyImage`.
 type VerifyImageResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// By member, then by part.
@@ -924,11 +953,14 @@ func (x *VerifyImageResponse) GetCopies() []*VerifiedCopy {
 	return nil
 }
 
+// What a member found its copy of a part to be.
 type VerifiedCopy struct {
-	state  protoimpl.MessageState `protogen:"open.v1"`
-	Member uint64                 `protobuf:"varint,1,opt,name=member,proto3" json:"member,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the member.
+	Member uint64 `protobuf:"varint,1,opt,name=member,proto3" json:"member,omitempty"`
 	// Name of the boot file.
-	File   string              `protobuf:"bytes,2,opt,name=file,proto3" json:"file,omitempty"`
+	File string `protobuf:"bytes,2,opt,name=file,proto3" json:"file,omitempty"`
+	// What came of reading it.
 	Result VerifiedCopy_Result `protobuf:"varint,3,opt,name=result,proto3,enum=chamois.boot_file.v1.VerifiedCopy_Result" json:"result,omitempty"`
 	// Why it is unknown.
 	Problem       string `protobuf:"bytes,4,opt,name=problem,proto3" json:"problem,omitempty"`
@@ -994,9 +1026,11 @@ func (x *VerifiedCopy) GetProblem() string {
 	return ""
 }
 
+// Request of `ImageService.DeleteImage`.
 type DeleteImageRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Name of the image.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Also when it is pinned, or the last good one.
 	Force bool `protobuf:"varint,2,opt,name=force,proto3" json:"force,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the image's `modified.revision` equals this.
@@ -1056,9 +1090,11 @@ func (x *DeleteImageRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Answer of `ImageService.DeleteImage`.
 type DeleteImageResponse struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	Revision uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	// Boot files that went with it.
 	DeletedFiles  []string `protobuf:"bytes,2,rep,name=deleted_files,json=deletedFiles,proto3" json:"deleted_files,omitempty"`
 	unknownFields protoimpl.UnknownFields

@@ -31,15 +31,19 @@ const (
 // ImageServiceClient is the client API for ImageService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// Images: kernels with what goes with them.
 type ImageServiceClient interface {
 	// The images. Which members have them is what `ListImageStatuses` says: that changes without a change of the images.
 	ListImages(ctx context.Context, in *ListImagesRequest, opts ...grpc.CallOption) (*ListImagesResponse, error)
+	// One image. One that is not there: NOT_FOUND.
 	GetImage(ctx context.Context, in *GetImageRequest, opts ...grpc.CallOption) (*Image, error)
 	// Which members have the parts of the images now, and which images can be booted. The members are asked, 500 ms at most.
 	ListImageStatuses(ctx context.Context, in *ListImageStatusesRequest, opts ...grpc.CallOption) (*ListImageStatusesResponse, error)
 	// Makes an image of boot files that are in the catalogue, or changes what is said of one. Parts that the catalogue has
 	// otherwise: FAILED_PRECONDITION; other parts than the image has: ALREADY_EXISTS.
 	PutImage(ctx context.Context, in *PutImageRequest, opts ...grpc.CallOption) (*Image, error)
+	// Says whether it is removed by force only.
 	SetImagePinned(ctx context.Context, in *SetImagePinnedRequest, opts ...grpc.CallOption) (*Image, error)
 	// Has every member read its copies again, for 280 s at most. A wrong one is dropped there and fetched again by itself; nothing
 	// waits for that.
@@ -130,15 +134,19 @@ func (c *imageServiceClient) DeleteImage(ctx context.Context, in *DeleteImageReq
 // ImageServiceServer is the server API for ImageService service.
 // All implementations must embed UnimplementedImageServiceServer
 // for forward compatibility.
+//
+// Images: kernels with what goes with them.
 type ImageServiceServer interface {
 	// The images. Which members have them is what `ListImageStatuses` says: that changes without a change of the images.
 	ListImages(context.Context, *ListImagesRequest) (*ListImagesResponse, error)
+	// One image. One that is not there: NOT_FOUND.
 	GetImage(context.Context, *GetImageRequest) (*Image, error)
 	// Which members have the parts of the images now, and which images can be booted. The members are asked, 500 ms at most.
 	ListImageStatuses(context.Context, *ListImageStatusesRequest) (*ListImageStatusesResponse, error)
 	// Makes an image of boot files that are in the catalogue, or changes what is said of one. Parts that the catalogue has
 	// otherwise: FAILED_PRECONDITION; other parts than the image has: ALREADY_EXISTS.
 	PutImage(context.Context, *PutImageRequest) (*Image, error)
+	// Says whether it is removed by force only.
 	SetImagePinned(context.Context, *SetImagePinnedRequest) (*Image, error)
 	// Has every member read its copies again, for 280 s at most. A wrong one is dropped there and fetched again by itself; nothing
 	// waits for that.

@@ -34,7 +34,8 @@ const (
 type BootConfiguration struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What it is found by: 1 to 128 letters, digits and `-_.`, of which the first is a letter or a digit.
-	Name        string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Free text for people; may be empty.
 	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
 	// Selectors; a node that one of them names is selected. Together at least one, or `is_default`.
 	// Xnames of nodes, nodesets (`x[1000-1003]c*s*b0n0`) and places (`x1000c0`: every node below it). A node's xname is
@@ -42,11 +43,13 @@ type BootConfiguration struct {
 	Hosts []string `protobuf:"bytes,3,rep,name=hosts,proto3" json:"hosts,omitempty"`
 	// MACs of nodes.
 	Macs []string `protobuf:"bytes,4,rep,name=macs,proto3" json:"macs,omitempty"`
+	// Node ids of nodes.
 	Nids []uint64 `protobuf:"varint,5,rep,packed,name=nids,proto3" json:"nids,omitempty"`
 	// Labels of SMD's groups. The groups need not exist yet.
 	Groups []string `protobuf:"bytes,6,rep,name=groups,proto3" json:"groups,omitempty"`
 	// SMD's roles and subroles.
-	Roles    []string `protobuf:"bytes,7,rep,name=roles,proto3" json:"roles,omitempty"`
+	Roles []string `protobuf:"bytes,7,rep,name=roles,proto3" json:"roles,omitempty"`
+	// See `roles`.
 	SubRoles []string `protobuf:"bytes,8,rep,name=sub_roles,proto3" json:"sub_roles,omitempty"`
 	// Selects every node.
 	IsDefault bool `protobuf:"varint,9,opt,name=is_default,proto3" json:"is_default,omitempty"`
@@ -66,8 +69,9 @@ type BootConfiguration struct {
 	// Without a kernel or image of its own it boots that match's.
 	MergeParams bool `protobuf:"varint,15,opt,name=merge_params,proto3" json:"merge_params,omitempty"`
 	// Selects nothing.
-	Disabled bool            `protobuf:"varint,16,opt,name=disabled,proto3" json:"disabled,omitempty"`
-	Meta     *v11.ObjectMeta `protobuf:"bytes,17,opt,name=meta,proto3" json:"meta,omitempty"`
+	Disabled bool `protobuf:"varint,16,opt,name=disabled,proto3" json:"disabled,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
+	Meta *v11.ObjectMeta `protobuf:"bytes,17,opt,name=meta,proto3" json:"meta,omitempty"`
 	// Name of an image: its kernel and initrd are booted, from the service address of the node's network. Its kernel parameters come
 	// first, and of those a word with the same key gives way to `params`. It must exist, its architecture must be that of
 	// `arch` if both are said, and it stays while a configuration names it. Not together with `kernel` or `initrd`.
@@ -232,6 +236,7 @@ func (x *BootConfiguration) GetImage() string {
 	return ""
 }
 
+// Request of `BootConfigurationService.ListBootConfigurations`.
 type ListBootConfigurationsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000.
@@ -286,10 +291,13 @@ func (x *ListBootConfigurationsRequest) GetPageToken() string {
 	return ""
 }
 
+// Answer of `BootConfigurationService.ListBootConfigurations`.
 type ListBootConfigurationsResponse struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	Configurations []*BootConfiguration   `protobuf:"bytes,1,rep,name=configurations,proto3" json:"configurations,omitempty"`
-	Revision       uint64                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sorted by name.
+	Configurations []*BootConfiguration `protobuf:"bytes,1,rep,name=configurations,proto3" json:"configurations,omitempty"`
+	// Revision of the state that was read.
+	Revision uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
 	// Where the next page begins; empty: there is none.
 	NextPageToken string `protobuf:"bytes,103,opt,name=next_page_token,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -347,9 +355,11 @@ func (x *ListBootConfigurationsResponse) GetNextPageToken() string {
 	return ""
 }
 
+// Request of `BootConfigurationService.GetBootConfiguration`.
 type GetBootConfigurationRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the boot configuration.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -391,9 +401,11 @@ func (x *GetBootConfigurationRequest) GetName() string {
 	return ""
 }
 
+// Request of `BootConfigurationService.CreateBootConfiguration`.
 type CreateBootConfigurationRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Configuration *BootConfiguration     `protobuf:"bytes,1,opt,name=configuration,proto3" json:"configuration,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The configuration as it is to be; its meta is not read.
+	Configuration *BootConfiguration `protobuf:"bytes,1,opt,name=configuration,proto3" json:"configuration,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -435,10 +447,12 @@ func (x *CreateBootConfigurationRequest) GetConfiguration() *BootConfiguration {
 	return nil
 }
 
+// Request of `BootConfigurationService.ReplaceBootConfiguration`.
 type ReplaceBootConfigurationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The one that is replaced; `configuration` may leave its name out, and must not have another.
-	Name          string             `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The configuration as it is to be; its meta is not read.
 	Configuration *BootConfiguration `protobuf:"bytes,2,opt,name=configuration,proto3" json:"configuration,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the configuration's `modified.revision` equals this; 0: it must not exist yet.
 	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
@@ -497,9 +511,11 @@ func (x *ReplaceBootConfigurationRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Request of `BootConfigurationService.DeleteBootConfiguration`.
 type DeleteBootConfigurationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Name of the boot configuration.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the configuration's `modified.revision` equals this.
 	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -550,9 +566,11 @@ func (x *DeleteBootConfigurationRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Answer of `BootConfigurationService.DeleteBootConfiguration`.
 type DeleteBootConfigurationResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Revision      uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision      uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

@@ -29,15 +29,19 @@ const (
 // BootConfigurationServiceClient is the client API for BootConfigurationService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// What some nodes boot, under names.
 type BootConfigurationServiceClient interface {
 	// Sorted by name.
 	ListBootConfigurations(ctx context.Context, in *ListBootConfigurationsRequest, opts ...grpc.CallOption) (*ListBootConfigurationsResponse, error)
+	// One configuration. One that is not there: NOT_FOUND.
 	GetBootConfiguration(ctx context.Context, in *GetBootConfigurationRequest, opts ...grpc.CallOption) (*BootConfiguration, error)
 	// A name that exists is refused (ALREADY_EXISTS). An architecture of selected nodes for which this member has no boot
 	// loader is refused too, as they would never ask for a script.
 	CreateBootConfiguration(ctx context.Context, in *CreateBootConfigurationRequest, opts ...grpc.CallOption) (*BootConfiguration, error)
 	// Creates or replaces: what is not given is not set.
 	ReplaceBootConfiguration(ctx context.Context, in *ReplaceBootConfigurationRequest, opts ...grpc.CallOption) (*BootConfiguration, error)
+	// Removes a configuration: its nodes boot what selects them next. One that is not there: NOT_FOUND.
 	DeleteBootConfiguration(ctx context.Context, in *DeleteBootConfigurationRequest, opts ...grpc.CallOption) (*DeleteBootConfigurationResponse, error)
 }
 
@@ -102,15 +106,19 @@ func (c *bootConfigurationServiceClient) DeleteBootConfiguration(ctx context.Con
 // BootConfigurationServiceServer is the server API for BootConfigurationService service.
 // All implementations must embed UnimplementedBootConfigurationServiceServer
 // for forward compatibility.
+//
+// What some nodes boot, under names.
 type BootConfigurationServiceServer interface {
 	// Sorted by name.
 	ListBootConfigurations(context.Context, *ListBootConfigurationsRequest) (*ListBootConfigurationsResponse, error)
+	// One configuration. One that is not there: NOT_FOUND.
 	GetBootConfiguration(context.Context, *GetBootConfigurationRequest) (*BootConfiguration, error)
 	// A name that exists is refused (ALREADY_EXISTS). An architecture of selected nodes for which this member has no boot
 	// loader is refused too, as they would never ask for a script.
 	CreateBootConfiguration(context.Context, *CreateBootConfigurationRequest) (*BootConfiguration, error)
 	// Creates or replaces: what is not given is not set.
 	ReplaceBootConfiguration(context.Context, *ReplaceBootConfigurationRequest) (*BootConfiguration, error)
+	// Removes a configuration: its nodes boot what selects them next. One that is not there: NOT_FOUND.
 	DeleteBootConfiguration(context.Context, *DeleteBootConfigurationRequest) (*DeleteBootConfigurationResponse, error)
 	mustEmbedUnimplementedBootConfigurationServiceServer()
 }

@@ -28,12 +28,18 @@ type BootCandidate_Class int32
 
 const (
 	BootCandidate_CLASS_UNSPECIFIED BootCandidate_Class = 0
-	BootCandidate_CLASS_OWN         BootCandidate_Class = 1
-	BootCandidate_CLASS_NODESET     BootCandidate_Class = 2
-	BootCandidate_CLASS_GROUP       BootCandidate_Class = 3
-	BootCandidate_CLASS_SUB_ROLE    BootCandidate_Class = 4
-	BootCandidate_CLASS_ROLE        BootCandidate_Class = 5
-	BootCandidate_CLASS_DEFAULT     BootCandidate_Class = 6
+	// Its xname, a MAC or its NID.
+	BootCandidate_CLASS_OWN BootCandidate_Class = 1
+	// A nodeset, or a place that it is below.
+	BootCandidate_CLASS_NODESET BootCandidate_Class = 2
+	// A group that it is a member of.
+	BootCandidate_CLASS_GROUP BootCandidate_Class = 3
+	// Its subrole.
+	BootCandidate_CLASS_SUB_ROLE BootCandidate_Class = 4
+	// Its role.
+	BootCandidate_CLASS_ROLE BootCandidate_Class = 5
+	// Every node is meant.
+	BootCandidate_CLASS_DEFAULT BootCandidate_Class = 6
 )
 
 // Enum value maps for BootCandidate_Class.
@@ -85,13 +91,18 @@ func (BootCandidate_Class) EnumDescriptor() ([]byte, []int) {
 	return file_chamois_bss_v1_boot_explain_proto_rawDescGZIP(), []int{3, 0}
 }
 
+// What became of a candidate.
 type BootCandidate_Verdict int32
 
 const (
-	BootCandidate_VERDICT_UNSPECIFIED  BootCandidate_Verdict = 0
-	BootCandidate_VERDICT_WON          BootCandidate_Verdict = 1
-	BootCandidate_VERDICT_MERGED       BootCandidate_Verdict = 2
-	BootCandidate_VERDICT_LOST         BootCandidate_Verdict = 3
+	BootCandidate_VERDICT_UNSPECIFIED BootCandidate_Verdict = 0
+	// The node boots it.
+	BootCandidate_VERDICT_WON BootCandidate_Verdict = 1
+	// Its parameters are part of what the node boots.
+	BootCandidate_VERDICT_MERGED BootCandidate_Verdict = 2
+	// It selects the node, and another one goes before it.
+	BootCandidate_VERDICT_LOST BootCandidate_Verdict = 3
+	// It does not select the node.
 	BootCandidate_VERDICT_NOT_SELECTED BootCandidate_Verdict = 4
 )
 
@@ -140,6 +151,7 @@ func (BootCandidate_Verdict) EnumDescriptor() ([]byte, []int) {
 	return file_chamois_bss_v1_boot_explain_proto_rawDescGZIP(), []int{3, 1}
 }
 
+// Request of `BootExplainService.ExplainBoot`.
 type ExplainBootRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Xname, MAC, or NID.
@@ -194,13 +206,17 @@ func (x *ExplainBootRequest) GetArch() string {
 	return ""
 }
 
+// What a node would be answered now, and why.
 type BootExplanation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Xname of the node; empty: SMD has no node of that name.
-	Node    string  `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
-	Nid     *uint64 `protobuf:"varint,2,opt,name=nid,proto3,oneof" json:"nid,omitempty"`
-	Role    string  `protobuf:"bytes,3,opt,name=role,proto3" json:"role,omitempty"`
-	SubRole string  `protobuf:"bytes,4,opt,name=sub_role,proto3" json:"sub_role,omitempty"`
+	Node string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	// Its node id; absent: it has none.
+	Nid *uint64 `protobuf:"varint,2,opt,name=nid,proto3,oneof" json:"nid,omitempty"`
+	// SMD's role of the node.
+	Role string `protobuf:"bytes,3,opt,name=role,proto3" json:"role,omitempty"`
+	// SMD's subrole of the node.
+	SubRole string `protobuf:"bytes,4,opt,name=sub_role,proto3" json:"sub_role,omitempty"`
 	// SMD's word; empty: nobody knows.
 	Arch string `protobuf:"bytes,5,opt,name=arch,proto3" json:"arch,omitempty"`
 	// Labels of its groups, sorted.
@@ -211,6 +227,7 @@ type BootExplanation struct {
 	LeftOut uint64 `protobuf:"varint,8,opt,name=left_out,proto3" json:"left_out,omitempty"`
 	// Of what won, or of its image; `/files/…` is not resolved yet.
 	Kernel string `protobuf:"bytes,9,opt,name=kernel,proto3" json:"kernel,omitempty"`
+	// See `kernel`; empty: none.
 	Initrd string `protobuf:"bytes,10,opt,name=initrd,proto3" json:"initrd,omitempty"`
 	// Kernel parameters of what won, in order, each with where it comes from. The script's command line has more words.
 	Params []*ParamOrigin `protobuf:"bytes,11,rep,name=params,proto3" json:"params,omitempty"`
@@ -220,7 +237,8 @@ type BootExplanation struct {
 	Problem string `protobuf:"bytes,13,opt,name=problem,proto3" json:"problem,omitempty"`
 	// Its interfaces, with what DHCP would give them.
 	Interfaces []*InterfaceAddresses `protobuf:"bytes,14,rep,name=interfaces,proto3" json:"interfaces,omitempty"`
-	Hostname   string                `protobuf:"bytes,15,opt,name=hostname,proto3" json:"hostname,omitempty"`
+	// What the node is called, in DHCP and cloud-init alike.
+	Hostname string `protobuf:"bytes,15,opt,name=hostname,proto3" json:"hostname,omitempty"`
 	// Empty: its first request for meta-data stores one.
 	InstanceId string `protobuf:"bytes,16,opt,name=instance_id,proto3" json:"instance_id,omitempty"`
 	// Labels of its groups that have a file for cloud-init.
@@ -428,9 +446,11 @@ func (x *BootExplanation) GetDocuments() []*BootDocument {
 type BootDocument struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `network-config`, `meta-data`, `user-data`, `vendor-data`, `<group>.yaml`.
-	Name        string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// MIME type that it is sent with.
 	ContentType string `protobuf:"bytes,2,opt,name=content_type,proto3" json:"content_type,omitempty"`
-	Text        string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	// The document.
+	Text string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
 	// Why it is not shown, or the node would get none; empty: here it is.
 	Problem       string `protobuf:"bytes,4,opt,name=problem,proto3" json:"problem,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -505,9 +525,11 @@ type BootCandidate struct {
 	// Absent: it does not select the node.
 	Class BootCandidate_Class `protobuf:"varint,3,opt,name=class,proto3,enum=chamois.bss.v1.BootCandidate_Class" json:"class,omitempty"`
 	// The selector that names the node, e.g. `group compute`.
-	Selector string                `protobuf:"bytes,4,opt,name=selector,proto3" json:"selector,omitempty"`
-	Priority uint32                `protobuf:"varint,5,opt,name=priority,proto3" json:"priority,omitempty"`
-	Verdict  BootCandidate_Verdict `protobuf:"varint,6,opt,name=verdict,proto3,enum=chamois.bss.v1.BootCandidate_Verdict" json:"verdict,omitempty"`
+	Selector string `protobuf:"bytes,4,opt,name=selector,proto3" json:"selector,omitempty"`
+	// 0 to 100; 50 of boot parameters.
+	Priority uint32 `protobuf:"varint,5,opt,name=priority,proto3" json:"priority,omitempty"`
+	// What became of it.
+	Verdict BootCandidate_Verdict `protobuf:"varint,6,opt,name=verdict,proto3,enum=chamois.bss.v1.BootCandidate_Verdict" json:"verdict,omitempty"`
 	// Why, for a person.
 	Reason        string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -596,7 +618,8 @@ func (x *BootCandidate) GetReason() string {
 // A word of the kernel parameters.
 type ParamOrigin struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Word  string                 `protobuf:"bytes,1,opt,name=word,proto3" json:"word,omitempty"`
+	// The word, e.g. `console=ttyS0`.
+	Word string `protobuf:"bytes,1,opt,name=word,proto3" json:"word,omitempty"`
 	// Name of the boot configuration, or key of the boot parameters; `image <name>` for the parameters of an image.
 	From          string `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -647,10 +670,13 @@ func (x *ParamOrigin) GetFrom() string {
 	return ""
 }
 
+// An interface of a node.
 type InterfaceAddresses struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Mac           string                 `protobuf:"bytes,1,opt,name=mac,proto3" json:"mac,omitempty"`
-	Addresses     []*InterfaceAddress    `protobuf:"bytes,2,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Lower case with colons.
+	Mac string `protobuf:"bytes,1,opt,name=mac,proto3" json:"mac,omitempty"`
+	// In the order of SMD.
+	Addresses     []*InterfaceAddress `protobuf:"bytes,2,rep,name=addresses,proto3" json:"addresses,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -699,9 +725,11 @@ func (x *InterfaceAddresses) GetAddresses() []*InterfaceAddress {
 	return nil
 }
 
+// An address of an interface.
 type InterfaceAddress struct {
-	state   protoimpl.MessageState `protogen:"open.v1"`
-	Address string                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// IPv4 or IPv6.
+	Address string `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
 	// SMD's word for the network; may be empty.
 	Network string `protobuf:"bytes,2,opt,name=network,proto3" json:"network,omitempty"`
 	// The subnet that DHCP serves it in (CIDR); empty: none, so DHCP is silent.

@@ -26,14 +26,21 @@ const (
 
 // BSS's boot parameters: what is bound to hosts, MACs or NIDs. The JSON is that of BSS v1.
 type BootParameters struct {
-	state     protoimpl.MessageState `protogen:"open.v1"`
-	Hosts     []string               `protobuf:"bytes,1,rep,name=hosts,proto3" json:"hosts,omitempty"`
-	Macs      []string               `protobuf:"bytes,2,rep,name=macs,proto3" json:"macs,omitempty"`
-	Nids      []int64                `protobuf:"varint,3,rep,packed,name=nids,proto3" json:"nids,omitempty"`
-	Params    string                 `protobuf:"bytes,4,opt,name=params,proto3" json:"params,omitempty"`
-	Kernel    string                 `protobuf:"bytes,5,opt,name=kernel,proto3" json:"kernel,omitempty"`
-	Initrd    string                 `protobuf:"bytes,6,opt,name=initrd,proto3" json:"initrd,omitempty"`
-	CloudInit *CloudInit             `protobuf:"bytes,7,opt,name=cloud_init,json=cloud-init,proto3" json:"cloud_init,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xnames of nodes, roles, `Default`, `Global` or `Unknown-<arch>`.
+	Hosts []string `protobuf:"bytes,1,rep,name=hosts,proto3" json:"hosts,omitempty"`
+	// MACs, in any case.
+	Macs []string `protobuf:"bytes,2,rep,name=macs,proto3" json:"macs,omitempty"`
+	// Node ids.
+	Nids []int64 `protobuf:"varint,3,rep,packed,name=nids,proto3" json:"nids,omitempty"`
+	// Kernel parameters, separated by blanks.
+	Params string `protobuf:"bytes,4,opt,name=params,proto3" json:"params,omitempty"`
+	// URL of the kernel.
+	Kernel string `protobuf:"bytes,5,opt,name=kernel,proto3" json:"kernel,omitempty"`
+	// URL of the initrd; empty: none.
+	Initrd string `protobuf:"bytes,6,opt,name=initrd,proto3" json:"initrd,omitempty"`
+	// What BSS's own cloud-init gives these nodes.
+	CloudInit *CloudInit `protobuf:"bytes,7,opt,name=cloud_init,json=cloud-init,proto3" json:"cloud_init,omitempty"`
 	// Of what is shown: when the entry came to be and last changed. Not read from a request.
 	Meta *v1.ObjectMeta `protobuf:"bytes,8,opt,name=meta,proto3" json:"meta,omitempty"`
 	// Of a change of one entry: refuse (ABORTED; HTTP 412) unless its `modified.revision` equals this.
@@ -137,10 +144,13 @@ func (x *BootParameters) GetIfRevision() uint64 {
 
 // Cloud-init data that BSS carries beside boot parameters; free-form, stored as it came.
 type CloudInit struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	MetaData      *structpb.Struct       `protobuf:"bytes,1,opt,name=meta_data,json=meta-data,proto3" json:"meta_data,omitempty"`
-	UserData      *structpb.Struct       `protobuf:"bytes,2,opt,name=user_data,json=user-data,proto3" json:"user_data,omitempty"`
-	PhoneHome     *structpb.Struct       `protobuf:"bytes,3,opt,name=phone_home,json=phone-home,proto3" json:"phone_home,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Merged into the meta-data of BSS's own cloud-init.
+	MetaData *structpb.Struct `protobuf:"bytes,1,opt,name=meta_data,json=meta-data,proto3" json:"meta_data,omitempty"`
+	// User-data of BSS's own cloud-init.
+	UserData *structpb.Struct `protobuf:"bytes,2,opt,name=user_data,json=user-data,proto3" json:"user_data,omitempty"`
+	// Kept and shown.
+	PhoneHome     *structpb.Struct `protobuf:"bytes,3,opt,name=phone_home,json=phone-home,proto3" json:"phone_home,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -196,6 +206,7 @@ func (x *CloudInit) GetPhoneHome() *structpb.Struct {
 	return nil
 }
 
+// Request of `BootParametersService.GetBootParameters`.
 type GetBootParametersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// As it is stored: an xname, a MAC, `nid<N>`, a role, `Default`, `Unknown-<arch>`.
@@ -241,6 +252,7 @@ func (x *GetBootParametersRequest) GetKey() string {
 	return ""
 }
 
+// Request of `BootParametersService.PutBootParameters`.
 type PutBootParametersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Each names one host, MAC or NID.
@@ -296,12 +308,16 @@ func (x *PutBootParametersRequest) GetIfRevisions() []uint64 {
 	return nil
 }
 
+// Answer of `BootParametersService.PutBootParameters`.
 type PutBootParametersResponse struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	Revision uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	// Keys created, replaced, or left as they were.
-	Created       []string `protobuf:"bytes,2,rep,name=created,proto3" json:"created,omitempty"`
-	Updated       []string `protobuf:"bytes,3,rep,name=updated,proto3" json:"updated,omitempty"`
+	Created []string `protobuf:"bytes,2,rep,name=created,proto3" json:"created,omitempty"`
+	// See `created`.
+	Updated []string `protobuf:"bytes,3,rep,name=updated,proto3" json:"updated,omitempty"`
+	// See `created`.
 	Unchanged     []string `protobuf:"bytes,4,rep,name=unchanged,proto3" json:"unchanged,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -365,14 +381,21 @@ func (x *PutBootParametersResponse) GetUnchanged() []string {
 	return nil
 }
 
+// Request of `BootParametersService.ListBootParameters`.
 type ListBootParametersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Comma lists, repeatable.
-	Mac  []string `protobuf:"bytes,1,rep,name=mac,proto3" json:"mac,omitempty"`
+	Mac []string `protobuf:"bytes,1,rep,name=mac,proto3" json:"mac,omitempty"`
+	// Xnames and other keys of hosts, comma lists, repeatable.
 	Name []string `protobuf:"bytes,2,rep,name=name,proto3" json:"name,omitempty"`
-	Nid  []string `protobuf:"bytes,3,rep,name=nid,proto3" json:"nid,omitempty"`
+	// Node ids, comma lists, repeatable.
+	Nid []string `protobuf:"bytes,3,rep,name=nid,proto3" json:"nid,omitempty"`
 	// The body that BSS takes with a GET: its `hosts`, `macs`, `nids`, `kernel` and `initrd` are asked for too.
-	Filter        *BootParameters `protobuf:"bytes,4,opt,name=filter,proto3" json:"filter,omitempty"`
+	Filter *BootParameters `protobuf:"bytes,4,opt,name=filter,proto3" json:"filter,omitempty"`
+	// At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000.
+	PageSize uint32 `protobuf:"varint,100,opt,name=page_size,proto3" json:"page_size,omitempty"`
+	// `next_page_token` of the answer before; the filters must be the same as there.
+	PageToken     string `protobuf:"bytes,101,opt,name=page_token,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -435,9 +458,27 @@ func (x *ListBootParametersRequest) GetFilter() *BootParameters {
 	return nil
 }
 
+func (x *ListBootParametersRequest) GetPageSize() uint32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListBootParametersRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// Answer of `BootParametersService.ListBootParameters`.
 type ListBootParametersResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Items         []*BootParameters      `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One for each key.
+	Items []*BootParameters `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	// Where the next page begins; empty: there is none.
+	NextPageToken string `protobuf:"bytes,103,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -479,11 +520,20 @@ func (x *ListBootParametersResponse) GetItems() []*BootParameters {
 	return nil
 }
 
+func (x *ListBootParametersResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
 // The answer to a change has no body in the legacy API; `BSS-Referral-Token` travels as a header.
 type BootParametersChange struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Revision      uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
-	ReferralToken string                 `protobuf:"bytes,2,opt,name=referral_token,json=referralToken,proto3" json:"referral_token,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	// UUID that the scripts of these entries carry as `bss_referral_token`.
+	ReferralToken string `protobuf:"bytes,2,opt,name=referral_token,json=referralToken,proto3" json:"referral_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -534,14 +584,21 @@ func (x *BootParametersChange) GetReferralToken() string {
 
 // One stored entry: the key is an xname, a lower-case MAC, `nid<N>`, a role, or `Default`.
 type BootParametersEntry struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
-	Params        string                 `protobuf:"bytes,2,opt,name=params,proto3" json:"params,omitempty"`
-	Kernel        string                 `protobuf:"bytes,3,opt,name=kernel,proto3" json:"kernel,omitempty"`
-	Initrd        string                 `protobuf:"bytes,4,opt,name=initrd,proto3" json:"initrd,omitempty"`
-	CloudInit     *CloudInit             `protobuf:"bytes,5,opt,name=cloud_init,json=cloudInit,proto3" json:"cloud_init,omitempty"`
-	ReferralToken string                 `protobuf:"bytes,6,opt,name=referral_token,json=referralToken,proto3" json:"referral_token,omitempty"`
-	Meta          *v1.ObjectMeta         `protobuf:"bytes,7,opt,name=meta,proto3" json:"meta,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key.
+	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// As in `BootParameters`.
+	Params string `protobuf:"bytes,2,opt,name=params,proto3" json:"params,omitempty"`
+	// As in `BootParameters`.
+	Kernel string `protobuf:"bytes,3,opt,name=kernel,proto3" json:"kernel,omitempty"`
+	// As in `BootParameters`.
+	Initrd string `protobuf:"bytes,4,opt,name=initrd,proto3" json:"initrd,omitempty"`
+	// As in `BootParameters`.
+	CloudInit *CloudInit `protobuf:"bytes,5,opt,name=cloud_init,json=cloudInit,proto3" json:"cloud_init,omitempty"`
+	// UUID that its scripts carry as `bss_referral_token`.
+	ReferralToken string `protobuf:"bytes,6,opt,name=referral_token,json=referralToken,proto3" json:"referral_token,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
+	Meta          *v1.ObjectMeta `protobuf:"bytes,7,opt,name=meta,proto3" json:"meta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -659,14 +716,19 @@ const file_chamois_bss_v1_boot_parameters_proto_rawDesc = "" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x18\n" +
 	"\acreated\x18\x02 \x03(\tR\acreated\x12\x18\n" +
 	"\aupdated\x18\x03 \x03(\tR\aupdated\x12\x1c\n" +
-	"\tunchanged\x18\x04 \x03(\tR\tunchanged\"\x8b\x01\n" +
+	"\tunchanged\x18\x04 \x03(\tR\tunchanged\"\xc9\x01\n" +
 	"\x19ListBootParametersRequest\x12\x10\n" +
 	"\x03mac\x18\x01 \x03(\tR\x03mac\x12\x12\n" +
 	"\x04name\x18\x02 \x03(\tR\x04name\x12\x10\n" +
 	"\x03nid\x18\x03 \x03(\tR\x03nid\x126\n" +
-	"\x06filter\x18\x04 \x01(\v2\x1e.chamois.bss.v1.BootParametersR\x06filter\"R\n" +
+	"\x06filter\x18\x04 \x01(\v2\x1e.chamois.bss.v1.BootParametersR\x06filter\x12\x1c\n" +
+	"\tpage_size\x18d \x01(\rR\tpage_size\x12\x1e\n" +
+	"\n" +
+	"page_token\x18e \x01(\tR\n" +
+	"page_token\"\x9c\x01\n" +
 	"\x1aListBootParametersResponse\x124\n" +
-	"\x05items\x18\x01 \x03(\v2\x1e.chamois.bss.v1.BootParametersR\x05items\"i\n" +
+	"\x05items\x18\x01 \x03(\v2\x1e.chamois.bss.v1.BootParametersR\x05items\x12H\n" +
+	"\x0fnext_page_token\x18g \x01(\tB \x8a\xce\x18\x1c\b\x01\xaa\x01\x17chamois-next-page-tokenR\rnextPageToken\"i\n" +
 	"\x14BootParametersChange\x12\"\n" +
 	"\brevision\x18\x01 \x01(\x04B\x06\x8a\xce\x18\x02\b\x01R\brevision\x12-\n" +
 	"\x0ereferral_token\x18\x02 \x01(\tB\x06\x8a\xce\x18\x02\b\x01R\rreferralToken\"\x81\x02\n" +

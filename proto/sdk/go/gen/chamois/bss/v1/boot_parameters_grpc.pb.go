@@ -34,7 +34,8 @@ const (
 //
 // BSS's /boot/v1/bootparameters.
 type BootParametersServiceClient interface {
-	// Entries whose key is asked for, or all. Nothing found: NOT_FOUND.
+	// Entries whose key is asked for, in the order of the question: NOT_FOUND if there is none of them. Or all, sorted by key,
+	// and these alone are cut into pages.
 	ListBootParameters(ctx context.Context, in *ListBootParametersRequest, opts ...grpc.CallOption) (*ListBootParametersResponse, error)
 	// The entry of one key, with an ETag of its own.
 	GetBootParameters(ctx context.Context, in *GetBootParametersRequest, opts ...grpc.CallOption) (*BootParameters, error)
@@ -47,6 +48,8 @@ type BootParametersServiceClient interface {
 	ReplaceBootParameters(ctx context.Context, in *BootParameters, opts ...grpc.CallOption) (*BootParametersChange, error)
 	// Overwrites the fields that are not empty; a key that does not exist: NOT_FOUND.
 	UpdateBootParameters(ctx context.Context, in *BootParameters, opts ...grpc.CallOption) (*BootParametersChange, error)
+	// Removes the entries of the keys that are named; a kernel or an initrd that is named is taken away from every entry
+	// that has it. A key that is not there: NOT_FOUND.
 	DeleteBootParameters(ctx context.Context, in *BootParameters, opts ...grpc.CallOption) (*BootParametersChange, error)
 }
 
@@ -134,7 +137,8 @@ func (c *bootParametersServiceClient) DeleteBootParameters(ctx context.Context, 
 //
 // BSS's /boot/v1/bootparameters.
 type BootParametersServiceServer interface {
-	// Entries whose key is asked for, or all. Nothing found: NOT_FOUND.
+	// Entries whose key is asked for, in the order of the question: NOT_FOUND if there is none of them. Or all, sorted by key,
+	// and these alone are cut into pages.
 	ListBootParameters(context.Context, *ListBootParametersRequest) (*ListBootParametersResponse, error)
 	// The entry of one key, with an ETag of its own.
 	GetBootParameters(context.Context, *GetBootParametersRequest) (*BootParameters, error)
@@ -147,6 +151,8 @@ type BootParametersServiceServer interface {
 	ReplaceBootParameters(context.Context, *BootParameters) (*BootParametersChange, error)
 	// Overwrites the fields that are not empty; a key that does not exist: NOT_FOUND.
 	UpdateBootParameters(context.Context, *BootParameters) (*BootParametersChange, error)
+	// Removes the entries of the keys that are named; a kernel or an initrd that is named is taken away from every entry
+	// that has it. A key that is not there: NOT_FOUND.
 	DeleteBootParameters(context.Context, *BootParameters) (*BootParametersChange, error)
 	mustEmbedUnimplementedBootParametersServiceServer()
 }

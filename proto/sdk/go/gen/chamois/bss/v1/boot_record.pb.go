@@ -39,11 +39,15 @@ const (
 	// The whole kernel was sent.
 	BootPhase_PHASE_KERNEL BootPhase_Phase = 5
 	// The whole initrd was sent.
-	BootPhase_PHASE_INITRD         BootPhase_Phase = 6
+	BootPhase_PHASE_INITRD BootPhase_Phase = 6
+	// cloud-init has its network-config.
 	BootPhase_PHASE_NETWORK_CONFIG BootPhase_Phase = 7
-	BootPhase_PHASE_META_DATA      BootPhase_Phase = 8
-	BootPhase_PHASE_USER_DATA      BootPhase_Phase = 9
-	BootPhase_PHASE_VENDOR_DATA    BootPhase_Phase = 10
+	// cloud-init has its meta-data.
+	BootPhase_PHASE_META_DATA BootPhase_Phase = 8
+	// cloud-init has its user-data.
+	BootPhase_PHASE_USER_DATA BootPhase_Phase = 9
+	// cloud-init has its vendor-data.
+	BootPhase_PHASE_VENDOR_DATA BootPhase_Phase = 10
 	// An acknowledged write of its own: `phoned_home_at_ms`, never among `phases`.
 	BootPhase_PHASE_PHONED_HOME BootPhase_Phase = 11
 )
@@ -116,15 +120,18 @@ type BootRecord struct {
 	BootId string `protobuf:"bytes,2,opt,name=boot_id,json=bootId,proto3" json:"boot_id,omitempty"`
 	// Instance-id that the node reported.
 	InstanceId string `protobuf:"bytes,3,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
-	Hostname   string `protobuf:"bytes,4,opt,name=hostname,proto3" json:"hostname,omitempty"`
-	Fqdn       string `protobuf:"bytes,5,opt,name=fqdn,proto3" json:"fqdn,omitempty"`
+	// Host name that the node reported.
+	Hostname string `protobuf:"bytes,4,opt,name=hostname,proto3" json:"hostname,omitempty"`
+	// Full name that the node reported.
+	Fqdn string `protobuf:"bytes,5,opt,name=fqdn,proto3" json:"fqdn,omitempty"`
 	// Host keys that the node reported, by their form name (`pub_key_ed25519`, …).
 	HostKeys []*HostKey `protobuf:"bytes,6,rep,name=host_keys,json=hostKeys,proto3" json:"host_keys,omitempty"`
 	// Cluster time of the phone-home, milliseconds since the Unix epoch.
 	PhonedHomeAtMs uint64 `protobuf:"varint,7,opt,name=phoned_home_at_ms,json=phonedHomeAtMs,proto3" json:"phoned_home_at_ms,omitempty"`
 	// Address the node called from.
-	Address string         `protobuf:"bytes,8,opt,name=address,proto3" json:"address,omitempty"`
-	Meta    *v1.ObjectMeta `protobuf:"bytes,9,opt,name=meta,proto3" json:"meta,omitempty"`
+	Address string `protobuf:"bytes,8,opt,name=address,proto3" json:"address,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
+	Meta *v1.ObjectMeta `protobuf:"bytes,9,opt,name=meta,proto3" json:"meta,omitempty"`
 	// What members saw of the boot, by phase, then by time. Of each phase the first seven attempts and the last are kept. They
 	// come in batches every few seconds: a member that ends suddenly takes up to 5 s of them with it.
 	Phases []*BootPhase `protobuf:"bytes,10,rep,name=phases,proto3" json:"phases,omitempty"`
@@ -244,7 +251,8 @@ func (x *BootRecord) GetScriptRevision() uint64 {
 // One attempt of a node at one phase of its boot, as the member that served it saw it.
 type BootPhase struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Phase BootPhase_Phase        `protobuf:"varint,1,opt,name=phase,proto3,enum=chamois.bss.v1.BootPhase_Phase" json:"phase,omitempty"`
+	// What the node came to.
+	Phase BootPhase_Phase `protobuf:"varint,1,opt,name=phase,proto3,enum=chamois.bss.v1.BootPhase_Phase" json:"phase,omitempty"`
 	// Cluster time as the member knew it, milliseconds since the Unix epoch.
 	AtMs uint64 `protobuf:"varint,2,opt,name=at_ms,json=atMs,proto3" json:"at_ms,omitempty"`
 	// Sent to the node.
@@ -331,10 +339,13 @@ func (x *BootPhase) GetTold() bool {
 	return false
 }
 
+// A host key that a node reported.
 type HostKey struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Key           string                 `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Form name, e.g. `pub_key_ed25519`.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The key, a line of `authorized_keys`.
+	Key           string `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -383,6 +394,7 @@ func (x *HostKey) GetKey() string {
 	return ""
 }
 
+// Request of `BootRecordService.ListBootRecords`.
 type ListBootRecordsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Xname of the node.
@@ -428,9 +440,11 @@ func (x *ListBootRecordsRequest) GetNode() string {
 	return ""
 }
 
+// Answer of `BootRecordService.ListBootRecords`.
 type ListBootRecordsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Records       []*BootRecord          `protobuf:"bytes,1,rep,name=records,proto3" json:"records,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The newest first.
+	Records       []*BootRecord `protobuf:"bytes,1,rep,name=records,proto3" json:"records,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

@@ -28,6 +28,7 @@ const (
 //
 // Boot records, newest first.
 type BootRecordServiceClient interface {
+	// The last boots of a node, eight at most. A node that nobody has seen boot has an empty list.
 	ListBootRecords(ctx context.Context, in *ListBootRecordsRequest, opts ...grpc.CallOption) (*ListBootRecordsResponse, error)
 }
 
@@ -55,6 +56,7 @@ func (c *bootRecordServiceClient) ListBootRecords(ctx context.Context, in *ListB
 //
 // Boot records, newest first.
 type BootRecordServiceServer interface {
+	// The last boots of a node, eight at most. A node that nobody has seen boot has an empty list.
 	ListBootRecords(context.Context, *ListBootRecordsRequest) (*ListBootRecordsResponse, error)
 	mustEmbedUnimplementedBootRecordServiceServer()
 }

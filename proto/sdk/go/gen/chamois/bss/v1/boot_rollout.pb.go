@@ -83,14 +83,18 @@ func (BootRollout_State) EnumDescriptor() ([]byte, []int) {
 	return file_chamois_bss_v1_boot_rollout_proto_rawDescGZIP(), []int{0, 0}
 }
 
+// What became of a node.
 type BootRolloutNode_Outcome int32
 
 const (
 	BootRolloutNode_OUTCOME_UNSPECIFIED BootRolloutNode_Outcome = 0
 	// Not decided yet.
 	BootRolloutNode_OUTCOME_WAITING BootRolloutNode_Outcome = 1
-	BootRolloutNode_OUTCOME_BOOTED  BootRolloutNode_Outcome = 2
-	BootRolloutNode_OUTCOME_FAILED  BootRolloutNode_Outcome = 3
+	// It has phoned home with what is new.
+	BootRolloutNode_OUTCOME_BOOTED BootRolloutNode_Outcome = 2
+	// It has got what is new and did not phone home in time.
+	BootRolloutNode_OUTCOME_FAILED BootRolloutNode_Outcome = 3
+	// An administrator has left it out.
 	BootRolloutNode_OUTCOME_SKIPPED BootRolloutNode_Outcome = 4
 )
 
@@ -149,13 +153,18 @@ type BootRollout struct {
 	// Name of the boot configuration. It may have one rollout at a time.
 	Configuration string `protobuf:"bytes,2,opt,name=configuration,proto3" json:"configuration,omitempty"`
 	// What is to be booted, as in `BootConfiguration`. What is not given here is not set there either.
-	Kernel      string `protobuf:"bytes,3,opt,name=kernel,proto3" json:"kernel,omitempty"`
-	Initrd      string `protobuf:"bytes,4,opt,name=initrd,proto3" json:"initrd,omitempty"`
-	Params      string `protobuf:"bytes,5,opt,name=params,proto3" json:"params,omitempty"`
-	MergeParams bool   `protobuf:"varint,6,opt,name=merge_params,proto3" json:"merge_params,omitempty"`
-	Image       string `protobuf:"bytes,22,opt,name=image,proto3" json:"image,omitempty"`
+	Kernel string `protobuf:"bytes,3,opt,name=kernel,proto3" json:"kernel,omitempty"`
+	// See `kernel`.
+	Initrd string `protobuf:"bytes,4,opt,name=initrd,proto3" json:"initrd,omitempty"`
+	// See `kernel`.
+	Params string `protobuf:"bytes,5,opt,name=params,proto3" json:"params,omitempty"`
+	// See `kernel`.
+	MergeParams bool `protobuf:"varint,6,opt,name=merge_params,proto3" json:"merge_params,omitempty"`
+	// See `kernel`.
+	Image string `protobuf:"bytes,22,opt,name=image,proto3" json:"image,omitempty"`
 	// Who takes part: the members of the group with this label when it begins, or these nodes (nodesets).
-	Group string   `protobuf:"bytes,7,opt,name=group,proto3" json:"group,omitempty"`
+	Group string `protobuf:"bytes,7,opt,name=group,proto3" json:"group,omitempty"`
+	// See `group`.
 	Hosts []string `protobuf:"bytes,8,rep,name=hosts,proto3" json:"hosts,omitempty"`
 	// Sizes of the steps, each counted from the first node, and larger than the one before. The last is all nodes, whether it
 	// stands here or not.
@@ -163,8 +172,9 @@ type BootRollout struct {
 	// So many failed nodes are allowed.
 	FailuresMax uint32 `protobuf:"varint,10,opt,name=failures_max,proto3" json:"failures_max,omitempty"`
 	// A node that has got the new script has so many seconds to phone home; 0: 1,800. Up to 86,400.
-	BootDeadlineS uint32            `protobuf:"varint,11,opt,name=boot_deadline_s,proto3" json:"boot_deadline_s,omitempty"`
-	State         BootRollout_State `protobuf:"varint,12,opt,name=state,proto3,enum=chamois.bss.v1.BootRollout_State" json:"state,omitempty"`
+	BootDeadlineS uint32 `protobuf:"varint,11,opt,name=boot_deadline_s,proto3" json:"boot_deadline_s,omitempty"`
+	// Where it stands.
+	State BootRollout_State `protobuf:"varint,12,opt,name=state,proto3,enum=chamois.bss.v1.BootRollout_State" json:"state,omitempty"`
 	// Why it was stopped, for a person.
 	Reason string `protobuf:"bytes,13,opt,name=reason,proto3" json:"reason,omitempty"`
 	// How many nodes take part: those that boot the configuration when it begins. A step takes the first of them, by xname.
@@ -172,12 +182,15 @@ type BootRollout struct {
 	// The steps that have begun.
 	Waves []*RolloutWave `protobuf:"bytes,15,rep,name=waves,proto3" json:"waves,omitempty"`
 	// How many of them phoned home with what is new, did not, and were left out by an administrator.
-	Booted  uint32 `protobuf:"varint,16,opt,name=booted,proto3" json:"booted,omitempty"`
-	Failed  uint32 `protobuf:"varint,17,opt,name=failed,proto3" json:"failed,omitempty"`
+	Booted uint32 `protobuf:"varint,16,opt,name=booted,proto3" json:"booted,omitempty"`
+	// See `booted`.
+	Failed uint32 `protobuf:"varint,17,opt,name=failed,proto3" json:"failed,omitempty"`
+	// See `booted`.
 	Skipped uint32 `protobuf:"varint,20,opt,name=skipped,proto3" json:"skipped,omitempty"`
 	// Revision of the configuration when it began.
-	BaseRevision uint64         `protobuf:"varint,18,opt,name=base_revision,proto3" json:"base_revision,omitempty"`
-	Meta         *v1.ObjectMeta `protobuf:"bytes,19,opt,name=meta,proto3" json:"meta,omitempty"`
+	BaseRevision uint64 `protobuf:"varint,18,opt,name=base_revision,proto3" json:"base_revision,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
+	Meta *v1.ObjectMeta `protobuf:"bytes,19,opt,name=meta,proto3" json:"meta,omitempty"`
 	// Those who take part, sorted; of one that is asked for alone.
 	Participants  []*BootRolloutNode `protobuf:"bytes,21,rep,name=participants,proto3" json:"participants,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -371,7 +384,8 @@ func (x *BootRollout) GetParticipants() []*BootRolloutNode {
 // One of the two.
 type RolloutStep struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Nodes uint32                 `protobuf:"varint,1,opt,name=nodes,proto3" json:"nodes,omitempty"`
+	// How many nodes.
+	Nodes uint32 `protobuf:"varint,1,opt,name=nodes,proto3" json:"nodes,omitempty"`
 	// Of all nodes that take part, rounded up.
 	Percent       uint32 `protobuf:"varint,2,opt,name=percent,proto3" json:"percent,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -422,6 +436,7 @@ func (x *RolloutStep) GetPercent() uint32 {
 	return 0
 }
 
+// A step that has begun.
 type RolloutWave struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The first so many nodes.
@@ -493,7 +508,8 @@ type BootRolloutNode struct {
 	// Xname.
 	Node string `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
 	// Nodes before it.
-	Place   uint32                  `protobuf:"varint,3,opt,name=place,proto3" json:"place,omitempty"`
+	Place uint32 `protobuf:"varint,3,opt,name=place,proto3" json:"place,omitempty"`
+	// What became of it.
 	Outcome BootRolloutNode_Outcome `protobuf:"varint,4,opt,name=outcome,proto3,enum=chamois.bss.v1.BootRolloutNode_Outcome" json:"outcome,omitempty"`
 	// Why it failed, for a person.
 	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
@@ -576,6 +592,7 @@ func (x *BootRolloutNode) GetFirstScriptMs() uint64 {
 	return 0
 }
 
+// Request of `BootRolloutService.ListBootRollouts`.
 type ListBootRolloutsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -612,9 +629,11 @@ func (*ListBootRolloutsRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_bss_v1_boot_rollout_proto_rawDescGZIP(), []int{4}
 }
 
+// Answer of `BootRolloutService.ListBootRollouts`.
 type ListBootRolloutsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Rollouts      []*BootRollout         `protobuf:"bytes,1,rep,name=rollouts,proto3" json:"rollouts,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sorted by name.
+	Rollouts      []*BootRollout `protobuf:"bytes,1,rep,name=rollouts,proto3" json:"rollouts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -656,9 +675,11 @@ func (x *ListBootRolloutsResponse) GetRollouts() []*BootRollout {
 	return nil
 }
 
+// Request of `BootRolloutService.GetBootRollout`.
 type GetBootRolloutRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the boot rollout.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -700,9 +721,11 @@ func (x *GetBootRolloutRequest) GetName() string {
 	return ""
 }
 
+// Request of `BootRolloutService.StartBootRollout`.
 type StartBootRolloutRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Rollout       *BootRollout           `protobuf:"bytes,1,opt,name=rollout,proto3" json:"rollout,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is to be booted, by whom, and in which steps; what is the cluster's own is not read.
+	Rollout       *BootRollout `protobuf:"bytes,1,opt,name=rollout,proto3" json:"rollout,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -744,9 +767,11 @@ func (x *StartBootRolloutRequest) GetRollout() *BootRollout {
 	return nil
 }
 
+// Request of `BootRolloutService.ControlBootRollout`.
 type ControlBootRolloutRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Name of the boot rollout.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// `pause`, `resume`, `stop` or `skip`.
 	Action string `protobuf:"bytes,2,opt,name=action,proto3" json:"action,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the rollout's `modified.revision` equals this.
@@ -806,9 +831,11 @@ func (x *ControlBootRolloutRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Request of `BootRolloutService.DeleteBootRollout`.
 type DeleteBootRolloutRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Name of the boot rollout.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the rollout's `modified.revision` equals this.
 	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -859,9 +886,11 @@ func (x *DeleteBootRolloutRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Answer of `BootRolloutService.DeleteBootRollout`.
 type DeleteBootRolloutResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Revision      uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision      uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

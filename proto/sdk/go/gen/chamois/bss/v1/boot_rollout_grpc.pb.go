@@ -29,9 +29,12 @@ const (
 // BootRolloutServiceClient is the client API for BootRolloutService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// Changes of boot configurations, step by step.
 type BootRolloutServiceClient interface {
 	// Sorted by name, those who take part left out.
 	ListBootRollouts(ctx context.Context, in *ListBootRolloutsRequest, opts ...grpc.CallOption) (*ListBootRolloutsResponse, error)
+	// One rollout, with those who take part. One that is not there: NOT_FOUND.
 	GetBootRollout(ctx context.Context, in *GetBootRolloutRequest, opts ...grpc.CallOption) (*BootRollout, error)
 	// Begins the first step. A name that exists is refused (ALREADY_EXISTS), unless that rollout is over.
 	StartBootRollout(ctx context.Context, in *StartBootRolloutRequest, opts ...grpc.CallOption) (*BootRollout, error)
@@ -103,9 +106,12 @@ func (c *bootRolloutServiceClient) DeleteBootRollout(ctx context.Context, in *De
 // BootRolloutServiceServer is the server API for BootRolloutService service.
 // All implementations must embed UnimplementedBootRolloutServiceServer
 // for forward compatibility.
+//
+// Changes of boot configurations, step by step.
 type BootRolloutServiceServer interface {
 	// Sorted by name, those who take part left out.
 	ListBootRollouts(context.Context, *ListBootRolloutsRequest) (*ListBootRolloutsResponse, error)
+	// One rollout, with those who take part. One that is not there: NOT_FOUND.
 	GetBootRollout(context.Context, *GetBootRolloutRequest) (*BootRollout, error)
 	// Begins the first step. A name that exists is refused (ALREADY_EXISTS), unless that rollout is over.
 	StartBootRollout(context.Context, *StartBootRolloutRequest) (*BootRollout, error)

@@ -24,16 +24,21 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Request of `BootScriptService.GetBootScript`.
 type GetBootScriptRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `mac` before `name` before `nid`; one of them is needed.
-	Mac  string `protobuf:"bytes,1,opt,name=mac,proto3" json:"mac,omitempty"`
+	Mac string `protobuf:"bytes,1,opt,name=mac,proto3" json:"mac,omitempty"`
+	// Xname of the node, or another key of a host.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	Nid  string `protobuf:"bytes,3,opt,name=nid,proto3" json:"nid,omitempty"`
+	// Node id.
+	Nid string `protobuf:"bytes,3,opt,name=nid,proto3" json:"nid,omitempty"`
 	// How often the node has tried already.
 	Retry string `protobuf:"bytes,4,opt,name=retry,proto3" json:"retry,omitempty"`
-	Arch  string `protobuf:"bytes,5,opt,name=arch,proto3" json:"arch,omitempty"`
-	Ts    string `protobuf:"bytes,6,opt,name=ts,proto3" json:"ts,omitempty"`
+	// What iPXE says of itself (`${buildarch}`), e.g. `x86_64` or `arm64`.
+	Arch string `protobuf:"bytes,5,opt,name=arch,proto3" json:"arch,omitempty"`
+	// Unix time in seconds of a script that the node has got before, as BSS's scripts carry it.
+	Ts string `protobuf:"bytes,6,opt,name=ts,proto3" json:"ts,omitempty"`
 	// `1`: the answer as JSON.
 	Json string `protobuf:"bytes,7,opt,name=json,proto3" json:"json,omitempty"`
 	// Context of an earlier script of the same boot (`model::BootContext`).

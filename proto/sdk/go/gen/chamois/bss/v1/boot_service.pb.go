@@ -23,12 +23,16 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// What a resource is called, and its times.
 type ResourceMetadata struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Uid   string                 `protobuf:"bytes,2,opt,name=uid,proto3" json:"uid,omitempty"`
+	// Name of the boot configuration, or xname of the node.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// What the resource is found by: the same.
+	Uid string `protobuf:"bytes,2,opt,name=uid,proto3" json:"uid,omitempty"`
 	// RFC 3339, UTC.
-	CreatedAt     string `protobuf:"bytes,3,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	CreatedAt string `protobuf:"bytes,3,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	// RFC 3339, UTC.
 	UpdatedAt     string `protobuf:"bytes,4,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -92,15 +96,19 @@ func (x *ResourceMetadata) GetUpdatedAt() string {
 	return ""
 }
 
+// A boot configuration in the envelope of OpenCHAMI's boot-service.
 type BootConfigurationResource struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Always `v1`.
 	ApiVersion string `protobuf:"bytes,1,opt,name=api_version,json=apiVersion,proto3" json:"api_version,omitempty"`
 	// Always `BootConfiguration`.
-	Kind          string                 `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
-	Metadata      *ResourceMetadata      `protobuf:"bytes,3,opt,name=metadata,proto3" json:"metadata,omitempty"`
-	Spec          *BootConfigurationSpec `protobuf:"bytes,4,opt,name=spec,proto3" json:"spec,omitempty"`
-	Meta          *v1.ObjectMeta         `protobuf:"bytes,100,opt,name=meta,proto3" json:"meta,omitempty"`
+	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	// Its name and times.
+	Metadata *ResourceMetadata `protobuf:"bytes,3,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// What is booted, and by whom.
+	Spec *BootConfigurationSpec `protobuf:"bytes,4,opt,name=spec,proto3" json:"spec,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
+	Meta          *v1.ObjectMeta `protobuf:"bytes,100,opt,name=meta,proto3" json:"meta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -170,18 +178,25 @@ func (x *BootConfigurationResource) GetMeta() *v1.ObjectMeta {
 	return nil
 }
 
+// What of a boot configuration OpenCHAMI's boot-service knows.
 type BootConfigurationSpec struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// As `BootConfiguration.hosts`; `default` or `*` is every node.
-	Hosts  []string `protobuf:"bytes,1,rep,name=hosts,proto3" json:"hosts,omitempty"`
-	Macs   []string `protobuf:"bytes,2,rep,name=macs,proto3" json:"macs,omitempty"`
-	Nids   []int32  `protobuf:"varint,3,rep,packed,name=nids,proto3" json:"nids,omitempty"`
+	Hosts []string `protobuf:"bytes,1,rep,name=hosts,proto3" json:"hosts,omitempty"`
+	// As `BootConfiguration.macs`.
+	Macs []string `protobuf:"bytes,2,rep,name=macs,proto3" json:"macs,omitempty"`
+	// As `BootConfiguration.nids`.
+	Nids []int32 `protobuf:"varint,3,rep,packed,name=nids,proto3" json:"nids,omitempty"`
+	// As `BootConfiguration.groups`.
 	Groups []string `protobuf:"bytes,4,rep,name=groups,proto3" json:"groups,omitempty"`
 	// Not offered: refused unless it is empty or `default`.
 	Profile string `protobuf:"bytes,5,opt,name=profile,proto3" json:"profile,omitempty"`
-	Kernel  string `protobuf:"bytes,6,opt,name=kernel,proto3" json:"kernel,omitempty"`
-	Initrd  string `protobuf:"bytes,7,opt,name=initrd,proto3" json:"initrd,omitempty"`
-	Params  string `protobuf:"bytes,8,opt,name=params,proto3" json:"params,omitempty"`
+	// As `BootConfiguration.kernel`.
+	Kernel string `protobuf:"bytes,6,opt,name=kernel,proto3" json:"kernel,omitempty"`
+	// As `BootConfiguration.initrd`.
+	Initrd string `protobuf:"bytes,7,opt,name=initrd,proto3" json:"initrd,omitempty"`
+	// As `BootConfiguration.params`.
+	Params string `protobuf:"bytes,8,opt,name=params,proto3" json:"params,omitempty"`
 	// Absent: 50.
 	Priority *int32 `protobuf:"varint,9,opt,name=priority,proto3,oneof" json:"priority,omitempty"`
 	// As `BootConfiguration.image`; OpenCHAMI's boot-service has none.
@@ -292,21 +307,34 @@ func (x *BootConfigurationSpec) GetImage() string {
 
 // What is absent stays; to clear a text or a list, send an empty one.
 type BootConfigurationSpecPatch struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	Hosts    []string               `protobuf:"bytes,1,rep,name=hosts,proto3" json:"hosts,omitempty"`
-	Macs     []string               `protobuf:"bytes,2,rep,name=macs,proto3" json:"macs,omitempty"`
-	Nids     []int32                `protobuf:"varint,3,rep,packed,name=nids,proto3" json:"nids,omitempty"`
-	Groups   []string               `protobuf:"bytes,4,rep,name=groups,proto3" json:"groups,omitempty"`
-	Profile  string                 `protobuf:"bytes,5,opt,name=profile,proto3" json:"profile,omitempty"`
-	Kernel   *string                `protobuf:"bytes,6,opt,name=kernel,proto3,oneof" json:"kernel,omitempty"`
-	Initrd   *string                `protobuf:"bytes,7,opt,name=initrd,proto3,oneof" json:"initrd,omitempty"`
-	Params   *string                `protobuf:"bytes,8,opt,name=params,proto3,oneof" json:"params,omitempty"`
-	Priority *int32                 `protobuf:"varint,9,opt,name=priority,proto3,oneof" json:"priority,omitempty"`
-	Image    *string                `protobuf:"bytes,10,opt,name=image,proto3,oneof" json:"image,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in `BootConfigurationSpec`; replaces the whole list.
+	Hosts []string `protobuf:"bytes,1,rep,name=hosts,proto3" json:"hosts,omitempty"`
+	// As in `BootConfigurationSpec`; replaces the whole list.
+	Macs []string `protobuf:"bytes,2,rep,name=macs,proto3" json:"macs,omitempty"`
+	// As in `BootConfigurationSpec`; replaces the whole list.
+	Nids []int32 `protobuf:"varint,3,rep,packed,name=nids,proto3" json:"nids,omitempty"`
+	// As in `BootConfigurationSpec`; replaces the whole list.
+	Groups []string `protobuf:"bytes,4,rep,name=groups,proto3" json:"groups,omitempty"`
+	// As in `BootConfigurationSpec`.
+	Profile string `protobuf:"bytes,5,opt,name=profile,proto3" json:"profile,omitempty"`
+	// As in `BootConfigurationSpec`.
+	Kernel *string `protobuf:"bytes,6,opt,name=kernel,proto3,oneof" json:"kernel,omitempty"`
+	// As in `BootConfigurationSpec`.
+	Initrd *string `protobuf:"bytes,7,opt,name=initrd,proto3,oneof" json:"initrd,omitempty"`
+	// As in `BootConfigurationSpec`.
+	Params *string `protobuf:"bytes,8,opt,name=params,proto3,oneof" json:"params,omitempty"`
+	// As in `BootConfigurationSpec`.
+	Priority *int32 `protobuf:"varint,9,opt,name=priority,proto3,oneof" json:"priority,omitempty"`
+	// As in `BootConfigurationSpec`.
+	Image *string `protobuf:"bytes,10,opt,name=image,proto3,oneof" json:"image,omitempty"`
 	// An empty list is meant; a list that is not empty replaces without it.
-	ReplaceHosts  bool `protobuf:"varint,101,opt,name=replace_hosts,json=replaceHosts,proto3" json:"replace_hosts,omitempty"`
-	ReplaceMacs   bool `protobuf:"varint,102,opt,name=replace_macs,json=replaceMacs,proto3" json:"replace_macs,omitempty"`
-	ReplaceNids   bool `protobuf:"varint,103,opt,name=replace_nids,json=replaceNids,proto3" json:"replace_nids,omitempty"`
+	ReplaceHosts bool `protobuf:"varint,101,opt,name=replace_hosts,json=replaceHosts,proto3" json:"replace_hosts,omitempty"`
+	// As `replace_hosts`.
+	ReplaceMacs bool `protobuf:"varint,102,opt,name=replace_macs,json=replaceMacs,proto3" json:"replace_macs,omitempty"`
+	// As `replace_hosts`.
+	ReplaceNids bool `protobuf:"varint,103,opt,name=replace_nids,json=replaceNids,proto3" json:"replace_nids,omitempty"`
+	// As `replace_hosts`.
 	ReplaceGroups bool `protobuf:"varint,104,opt,name=replace_groups,json=replaceGroups,proto3" json:"replace_groups,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -440,6 +468,7 @@ func (x *BootConfigurationSpecPatch) GetReplaceGroups() bool {
 	return false
 }
 
+// Request of `BootServiceService.ListBootConfigurationResources`.
 type ListBootConfigurationResourcesRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -476,8 +505,10 @@ func (*ListBootConfigurationResourcesRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_bss_v1_boot_service_proto_rawDescGZIP(), []int{4}
 }
 
+// Answer of `BootServiceService.ListBootConfigurationResources`.
 type ListBootConfigurationResourcesResponse struct {
-	state         protoimpl.MessageState       `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sorted by name.
 	Items         []*BootConfigurationResource `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -520,9 +551,11 @@ func (x *ListBootConfigurationResourcesResponse) GetItems() []*BootConfiguration
 	return nil
 }
 
+// Request of `BootServiceService.GetBootConfigurationResource`.
 type GetBootConfigurationResourceRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Uid           string                 `protobuf:"bytes,1,opt,name=uid,proto3" json:"uid,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the boot configuration.
+	Uid           string `protobuf:"bytes,1,opt,name=uid,proto3" json:"uid,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -564,10 +597,12 @@ func (x *GetBootConfigurationResourceRequest) GetUid() string {
 	return ""
 }
 
+// Request of `BootServiceService.CreateBootConfigurationResource`.
 type CreateBootConfigurationResourceRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Only its name counts.
-	Metadata      *ResourceMetadata      `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	Metadata *ResourceMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// What is booted, and by whom.
 	Spec          *BootConfigurationSpec `protobuf:"bytes,2,opt,name=spec,proto3" json:"spec,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -617,12 +652,15 @@ func (x *CreateBootConfigurationResourceRequest) GetSpec() *BootConfigurationSpe
 	return nil
 }
 
+// Request of `BootServiceService.ReplaceBootConfigurationResource`.
 type ReplaceBootConfigurationResourceRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Uid   string                 `protobuf:"bytes,1,opt,name=uid,proto3" json:"uid,omitempty"`
+	// Name of the boot configuration.
+	Uid string `protobuf:"bytes,1,opt,name=uid,proto3" json:"uid,omitempty"`
 	// Its name may be left out; there is no renaming.
-	Metadata *ResourceMetadata      `protobuf:"bytes,2,opt,name=metadata,proto3" json:"metadata,omitempty"`
-	Spec     *BootConfigurationSpec `protobuf:"bytes,3,opt,name=spec,proto3" json:"spec,omitempty"`
+	Metadata *ResourceMetadata `protobuf:"bytes,2,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// What is booted, and by whom.
+	Spec *BootConfigurationSpec `protobuf:"bytes,3,opt,name=spec,proto3" json:"spec,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the configuration's `modified.revision` equals this.
 	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -687,9 +725,12 @@ func (x *ReplaceBootConfigurationResourceRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Request of `BootServiceService.PatchBootConfigurationResource`.
 type PatchBootConfigurationResourceRequest struct {
-	state protoimpl.MessageState      `protogen:"open.v1"`
-	Uid   string                      `protobuf:"bytes,1,opt,name=uid,proto3" json:"uid,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the boot configuration.
+	Uid string `protobuf:"bytes,1,opt,name=uid,proto3" json:"uid,omitempty"`
+	// What is to be changed.
 	Patch *BootConfigurationSpecPatch `protobuf:"bytes,2,opt,name=patch,proto3" json:"patch,omitempty"`
 	// As in `ReplaceBootConfigurationResourceRequest`.
 	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
@@ -748,9 +789,11 @@ func (x *PatchBootConfigurationResourceRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Request of `BootServiceService.DeleteBootConfigurationResource`.
 type DeleteBootConfigurationResourceRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Uid   string                 `protobuf:"bytes,1,opt,name=uid,proto3" json:"uid,omitempty"`
+	// Name of the boot configuration.
+	Uid string `protobuf:"bytes,1,opt,name=uid,proto3" json:"uid,omitempty"`
 	// As in `ReplaceBootConfigurationResourceRequest`.
 	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -801,10 +844,13 @@ func (x *DeleteBootConfigurationResourceRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Answer of `BootServiceService.DeleteBootConfigurationResource`.
 type DeleteBootConfigurationResourceResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Message       string                 `protobuf:"bytes,1,opt,name=message,proto3" json:"message,omitempty"`
-	Uid           string                 `protobuf:"bytes,2,opt,name=uid,proto3" json:"uid,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What was done, for a person.
+	Message string `protobuf:"bytes,1,opt,name=message,proto3" json:"message,omitempty"`
+	// Name of the boot configuration.
+	Uid           string `protobuf:"bytes,2,opt,name=uid,proto3" json:"uid,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -853,16 +899,21 @@ func (x *DeleteBootConfigurationResourceResponse) GetUid() string {
 	return ""
 }
 
+// A node in the envelope of OpenCHAMI's boot-service.
 type NodeResource struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Always `v1`.
 	ApiVersion string `protobuf:"bytes,1,opt,name=api_version,json=apiVersion,proto3" json:"api_version,omitempty"`
 	// Always `Node`.
-	Kind          string            `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
-	Metadata      *ResourceMetadata `protobuf:"bytes,3,opt,name=metadata,proto3" json:"metadata,omitempty"`
-	Spec          *NodeSpec         `protobuf:"bytes,4,opt,name=spec,proto3" json:"spec,omitempty"`
-	Status        *NodeStatus       `protobuf:"bytes,5,opt,name=status,proto3" json:"status,omitempty"`
-	Meta          *v1.ObjectMeta    `protobuf:"bytes,100,opt,name=meta,proto3" json:"meta,omitempty"`
+	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	// Its name and times.
+	Metadata *ResourceMetadata `protobuf:"bytes,3,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// What it is.
+	Spec *NodeSpec `protobuf:"bytes,4,opt,name=spec,proto3" json:"spec,omitempty"`
+	// What is known of its boots.
+	Status *NodeStatus `protobuf:"bytes,5,opt,name=status,proto3" json:"status,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
+	Meta          *v1.ObjectMeta `protobuf:"bytes,100,opt,name=meta,proto3" json:"meta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -939,16 +990,22 @@ func (x *NodeResource) GetMeta() *v1.ObjectMeta {
 	return nil
 }
 
+// What a node is.
 type NodeSpec struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Xname string                 `protobuf:"bytes,1,opt,name=xname,proto3" json:"xname,omitempty"`
-	Nid   uint64                 `protobuf:"varint,2,opt,name=nid,proto3" json:"nid,omitempty"`
+	// Xname of the node.
+	Xname string `protobuf:"bytes,1,opt,name=xname,proto3" json:"xname,omitempty"`
+	// Its node id.
+	Nid uint64 `protobuf:"varint,2,opt,name=nid,proto3" json:"nid,omitempty"`
 	// The lowest MAC of the node, which boots from any of them. In a request: one of the interfaces, or one more.
 	BootMac string `protobuf:"bytes,3,opt,name=boot_mac,json=bootMac,proto3" json:"boot_mac,omitempty"`
-	Role    string `protobuf:"bytes,4,opt,name=role,proto3" json:"role,omitempty"`
+	// SMD's role.
+	Role string `protobuf:"bytes,4,opt,name=role,proto3" json:"role,omitempty"`
+	// SMD's subrole.
 	SubRole string `protobuf:"bytes,5,opt,name=sub_role,json=subRole,proto3" json:"sub_role,omitempty"`
 	// In a request it becomes the node's own `local-hostname`, unless it is what the node is called anyway.
-	Hostname   string           `protobuf:"bytes,6,opt,name=hostname,proto3" json:"hostname,omitempty"`
+	Hostname string `protobuf:"bytes,6,opt,name=hostname,proto3" json:"hostname,omitempty"`
+	// SMD's Ethernet interfaces of the node.
 	Interfaces []*NodeInterface `protobuf:"bytes,7,rep,name=interfaces,proto3" json:"interfaces,omitempty"`
 	// Labels of its groups.
 	Groups        []string `protobuf:"bytes,8,rep,name=groups,proto3" json:"groups,omitempty"`
@@ -1042,9 +1099,11 @@ func (x *NodeSpec) GetGroups() []string {
 	return nil
 }
 
+// An Ethernet interface of a node.
 type NodeInterface struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Mac   string                 `protobuf:"bytes,1,opt,name=mac,proto3" json:"mac,omitempty"`
+	// Lower case with colons; in any case in requests.
+	Mac string `protobuf:"bytes,1,opt,name=mac,proto3" json:"mac,omitempty"`
 	// Its first address.
 	Ip string `protobuf:"bytes,2,opt,name=ip,proto3" json:"ip,omitempty"`
 	// As SMD has it; not looked at in a request.
@@ -1104,6 +1163,7 @@ func (x *NodeInterface) GetType() string {
 	return ""
 }
 
+// What is known of a node's boots.
 type NodeStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// RFC 3339, of the last phone-home.
@@ -1167,6 +1227,7 @@ func (x *NodeStatus) GetState() string {
 	return ""
 }
 
+// Request of `BootServiceService.ListNodeResources`.
 type ListNodeResourcesRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1203,9 +1264,11 @@ func (*ListNodeResourcesRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_bss_v1_boot_service_proto_rawDescGZIP(), []int{16}
 }
 
+// Answer of `BootServiceService.ListNodeResources`.
 type ListNodeResourcesResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Items         []*NodeResource        `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sorted by xname.
+	Items         []*NodeResource `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1247,9 +1310,11 @@ func (x *ListNodeResourcesResponse) GetItems() []*NodeResource {
 	return nil
 }
 
+// Request of `BootServiceService.GetNodeResource`.
 type GetNodeResourceRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Uid           string                 `protobuf:"bytes,1,opt,name=uid,proto3" json:"uid,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xname of the node.
+	Uid           string `protobuf:"bytes,1,opt,name=uid,proto3" json:"uid,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1295,19 +1360,27 @@ func (x *GetNodeResourceRequest) GetUid() string {
 type NodeSpecPatch struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Cannot be changed: refused unless it is that of the node.
-	Xname      string           `protobuf:"bytes,1,opt,name=xname,proto3" json:"xname,omitempty"`
-	Nid        *uint64          `protobuf:"varint,2,opt,name=nid,proto3,oneof" json:"nid,omitempty"`
-	BootMac    *string          `protobuf:"bytes,3,opt,name=boot_mac,json=bootMac,proto3,oneof" json:"boot_mac,omitempty"`
-	Role       *string          `protobuf:"bytes,4,opt,name=role,proto3,oneof" json:"role,omitempty"`
-	SubRole    *string          `protobuf:"bytes,5,opt,name=sub_role,json=subRole,proto3,oneof" json:"sub_role,omitempty"`
-	Hostname   *string          `protobuf:"bytes,6,opt,name=hostname,proto3,oneof" json:"hostname,omitempty"`
+	Xname string `protobuf:"bytes,1,opt,name=xname,proto3" json:"xname,omitempty"`
+	// As in `NodeSpec`.
+	Nid *uint64 `protobuf:"varint,2,opt,name=nid,proto3,oneof" json:"nid,omitempty"`
+	// As in `NodeSpec`.
+	BootMac *string `protobuf:"bytes,3,opt,name=boot_mac,json=bootMac,proto3,oneof" json:"boot_mac,omitempty"`
+	// As in `NodeSpec`.
+	Role *string `protobuf:"bytes,4,opt,name=role,proto3,oneof" json:"role,omitempty"`
+	// As in `NodeSpec`.
+	SubRole *string `protobuf:"bytes,5,opt,name=sub_role,json=subRole,proto3,oneof" json:"sub_role,omitempty"`
+	// As in `NodeSpec`.
+	Hostname *string `protobuf:"bytes,6,opt,name=hostname,proto3,oneof" json:"hostname,omitempty"`
+	// As in `NodeSpec`; replaces the whole list.
 	Interfaces []*NodeInterface `protobuf:"bytes,7,rep,name=interfaces,proto3" json:"interfaces,omitempty"`
-	Groups     []string         `protobuf:"bytes,8,rep,name=groups,proto3" json:"groups,omitempty"`
+	// As in `NodeSpec`; replaces the whole list.
+	Groups []string `protobuf:"bytes,8,rep,name=groups,proto3" json:"groups,omitempty"`
 	// As in `BootConfigurationSpecPatch`.
 	ReplaceInterfaces bool `protobuf:"varint,101,opt,name=replace_interfaces,json=replaceInterfaces,proto3" json:"replace_interfaces,omitempty"`
-	ReplaceGroups     bool `protobuf:"varint,102,opt,name=replace_groups,json=replaceGroups,proto3" json:"replace_groups,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// As `replace_interfaces`.
+	ReplaceGroups bool `protobuf:"varint,102,opt,name=replace_groups,json=replaceGroups,proto3" json:"replace_groups,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *NodeSpecPatch) Reset() {
@@ -1410,11 +1483,13 @@ func (x *NodeSpecPatch) GetReplaceGroups() bool {
 	return false
 }
 
+// Request of `BootServiceService.CreateNodeResource`.
 type CreateNodeResourceRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Not looked at: a node is found by its xname.
-	Metadata      *ResourceMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
-	Spec          *NodeSpec         `protobuf:"bytes,2,opt,name=spec,proto3" json:"spec,omitempty"`
+	Metadata *ResourceMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// What the node is; at least its xname.
+	Spec          *NodeSpec `protobuf:"bytes,2,opt,name=spec,proto3" json:"spec,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1463,12 +1538,15 @@ func (x *CreateNodeResourceRequest) GetSpec() *NodeSpec {
 	return nil
 }
 
+// Request of `BootServiceService.ReplaceNodeResource`.
 type ReplaceNodeResourceRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Uid   string                 `protobuf:"bytes,1,opt,name=uid,proto3" json:"uid,omitempty"`
+	// Xname of the node.
+	Uid string `protobuf:"bytes,1,opt,name=uid,proto3" json:"uid,omitempty"`
 	// Not looked at.
 	Metadata *ResourceMetadata `protobuf:"bytes,2,opt,name=metadata,proto3" json:"metadata,omitempty"`
-	Spec     *NodeSpec         `protobuf:"bytes,3,opt,name=spec,proto3" json:"spec,omitempty"`
+	// What the node is to be.
+	Spec *NodeSpec `protobuf:"bytes,3,opt,name=spec,proto3" json:"spec,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the component's `modified.revision` equals this.
 	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1533,10 +1611,13 @@ func (x *ReplaceNodeResourceRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Request of `BootServiceService.PatchNodeResource`.
 type PatchNodeResourceRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Uid   string                 `protobuf:"bytes,1,opt,name=uid,proto3" json:"uid,omitempty"`
-	Patch *NodeSpecPatch         `protobuf:"bytes,2,opt,name=patch,proto3" json:"patch,omitempty"`
+	// Xname of the node.
+	Uid string `protobuf:"bytes,1,opt,name=uid,proto3" json:"uid,omitempty"`
+	// What is to be changed.
+	Patch *NodeSpecPatch `protobuf:"bytes,2,opt,name=patch,proto3" json:"patch,omitempty"`
 	// As in `ReplaceNodeResourceRequest`.
 	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1594,9 +1675,11 @@ func (x *PatchNodeResourceRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Request of `BootServiceService.DeleteNodeResource`.
 type DeleteNodeResourceRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Uid   string                 `protobuf:"bytes,1,opt,name=uid,proto3" json:"uid,omitempty"`
+	// Xname of the node.
+	Uid string `protobuf:"bytes,1,opt,name=uid,proto3" json:"uid,omitempty"`
 	// As in `ReplaceNodeResourceRequest`.
 	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1647,10 +1730,13 @@ func (x *DeleteNodeResourceRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Answer of `BootServiceService.DeleteNodeResource`.
 type DeleteNodeResourceResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Message       string                 `protobuf:"bytes,1,opt,name=message,proto3" json:"message,omitempty"`
-	Uid           string                 `protobuf:"bytes,2,opt,name=uid,proto3" json:"uid,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What was done, for a person.
+	Message string `protobuf:"bytes,1,opt,name=message,proto3" json:"message,omitempty"`
+	// Xname of the node.
+	Uid           string `protobuf:"bytes,2,opt,name=uid,proto3" json:"uid,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

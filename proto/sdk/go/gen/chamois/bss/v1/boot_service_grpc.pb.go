@@ -40,16 +40,21 @@ const (
 // OpenCHAMI's boot-service as `ochami boot` speaks it: boot configurations in its envelope, and the nodes that they are
 // for. Resources are found by their uid; here that is the name of a boot configuration, the xname of a node.
 type BootServiceServiceClient interface {
+	// All boot configurations, sorted by name.
 	ListBootConfigurationResources(ctx context.Context, in *ListBootConfigurationResourcesRequest, opts ...grpc.CallOption) (*ListBootConfigurationResourcesResponse, error)
+	// One boot configuration. One that is not there: NOT_FOUND.
 	GetBootConfigurationResource(ctx context.Context, in *GetBootConfigurationResourceRequest, opts ...grpc.CallOption) (*BootConfigurationResource, error)
+	// Creates a boot configuration; a name that exists is refused (ALREADY_EXISTS).
 	CreateBootConfigurationResource(ctx context.Context, in *CreateBootConfigurationResourceRequest, opts ...grpc.CallOption) (*BootConfigurationResource, error)
 	// Replaces the spec; what a spec cannot say (roles, architecture, merging) stays.
 	ReplaceBootConfigurationResource(ctx context.Context, in *ReplaceBootConfigurationResourceRequest, opts ...grpc.CallOption) (*BootConfigurationResource, error)
 	// A JSON merge patch of the spec.
 	PatchBootConfigurationResource(ctx context.Context, in *PatchBootConfigurationResourceRequest, opts ...grpc.CallOption) (*BootConfigurationResource, error)
+	// Removes a boot configuration. One that is not there: NOT_FOUND.
 	DeleteBootConfigurationResource(ctx context.Context, in *DeleteBootConfigurationResourceRequest, opts ...grpc.CallOption) (*DeleteBootConfigurationResourceResponse, error)
 	// SMD's nodes.
 	ListNodeResources(ctx context.Context, in *ListNodeResourcesRequest, opts ...grpc.CallOption) (*ListNodeResourcesResponse, error)
+	// One of SMD's nodes. One that is not there: NOT_FOUND.
 	GetNodeResource(ctx context.Context, in *GetNodeResourceRequest, opts ...grpc.CallOption) (*NodeResource, error)
 	// Component, interfaces and memberships in one change. An interface that has no component yet becomes the node's.
 	CreateNodeResource(ctx context.Context, in *CreateNodeResourceRequest, opts ...grpc.CallOption) (*NodeResource, error)
@@ -196,16 +201,21 @@ func (c *bootServiceServiceClient) DeleteNodeResource(ctx context.Context, in *D
 // OpenCHAMI's boot-service as `ochami boot` speaks it: boot configurations in its envelope, and the nodes that they are
 // for. Resources are found by their uid; here that is the name of a boot configuration, the xname of a node.
 type BootServiceServiceServer interface {
+	// All boot configurations, sorted by name.
 	ListBootConfigurationResources(context.Context, *ListBootConfigurationResourcesRequest) (*ListBootConfigurationResourcesResponse, error)
+	// One boot configuration. One that is not there: NOT_FOUND.
 	GetBootConfigurationResource(context.Context, *GetBootConfigurationResourceRequest) (*BootConfigurationResource, error)
+	// Creates a boot configuration; a name that exists is refused (ALREADY_EXISTS).
 	CreateBootConfigurationResource(context.Context, *CreateBootConfigurationResourceRequest) (*BootConfigurationResource, error)
 	// Replaces the spec; what a spec cannot say (roles, architecture, merging) stays.
 	ReplaceBootConfigurationResource(context.Context, *ReplaceBootConfigurationResourceRequest) (*BootConfigurationResource, error)
 	// A JSON merge patch of the spec.
 	PatchBootConfigurationResource(context.Context, *PatchBootConfigurationResourceRequest) (*BootConfigurationResource, error)
+	// Removes a boot configuration. One that is not there: NOT_FOUND.
 	DeleteBootConfigurationResource(context.Context, *DeleteBootConfigurationResourceRequest) (*DeleteBootConfigurationResourceResponse, error)
 	// SMD's nodes.
 	ListNodeResources(context.Context, *ListNodeResourcesRequest) (*ListNodeResourcesResponse, error)
+	// One of SMD's nodes. One that is not there: NOT_FOUND.
 	GetNodeResource(context.Context, *GetNodeResourceRequest) (*NodeResource, error)
 	// Component, interfaces and memberships in one change. An interface that has no component yet becomes the node's.
 	CreateNodeResource(context.Context, *CreateNodeResourceRequest) (*NodeResource, error)

@@ -159,12 +159,17 @@ func (x *BootStatus) GetBytes() uint64 {
 	return 0
 }
 
+// Request of `BootStatusService.ListBootStatus`.
 type ListBootStatusRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Nodesets, e.g. `x[1000-1003]c*`; a place means the nodes below it. None: every node.
 	Nodes []string `protobuf:"bytes,1,rep,name=nodes,proto3" json:"nodes,omitempty"`
 	// Only members of the group with this label.
-	Group         string `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
+	Group string `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
+	// At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000.
+	PageSize uint32 `protobuf:"varint,100,opt,name=page_size,proto3" json:"page_size,omitempty"`
+	// `next_page_token` of the answer before; the filters must be the same as there.
+	PageToken     string `protobuf:"bytes,101,opt,name=page_token,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -213,13 +218,31 @@ func (x *ListBootStatusRequest) GetGroup() string {
 	return ""
 }
 
+func (x *ListBootStatusRequest) GetPageSize() uint32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListBootStatusRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// Answer of `BootStatusService.ListBootStatus`.
 type ListBootStatusResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Nodes []*BootStatus          `protobuf:"bytes,1,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	// Sorted by xname.
+	Nodes []*BootStatus `protobuf:"bytes,1,rep,name=nodes,proto3" json:"nodes,omitempty"`
 	// Cluster time of the answer, milliseconds since the Unix epoch.
 	NowMs uint64 `protobuf:"varint,2,opt,name=now_ms,json=nowMs,proto3" json:"now_ms,omitempty"`
 	// Of the state that is shown: a watch of boot records goes on from here.
-	Revision      uint64 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
+	Revision uint64 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Where the next page begins; empty: there is none.
+	NextPageToken string `protobuf:"bytes,103,opt,name=next_page_token,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -275,6 +298,13 @@ func (x *ListBootStatusResponse) GetRevision() uint64 {
 	return 0
 }
 
+func (x *ListBootStatusResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
 var File_chamois_bss_v1_boot_status_proto protoreflect.FileDescriptor
 
 const file_chamois_bss_v1_boot_status_proto_rawDesc = "" +
@@ -293,14 +323,19 @@ const file_chamois_bss_v1_boot_status_proto_rawDesc = "" +
 	"\x06member\x18\t \x01(\x04R\x06member\x12\x1a\n" +
 	"\brevision\x18\n" +
 	" \x01(\x04R\brevision\x12\x14\n" +
-	"\x05bytes\x18\v \x01(\x04R\x05bytes\"C\n" +
+	"\x05bytes\x18\v \x01(\x04R\x05bytes\"\x81\x01\n" +
 	"\x15ListBootStatusRequest\x12\x14\n" +
 	"\x05nodes\x18\x01 \x03(\tR\x05nodes\x12\x14\n" +
-	"\x05group\x18\x02 \x01(\tR\x05group\"\x85\x01\n" +
+	"\x05group\x18\x02 \x01(\tR\x05group\x12\x1c\n" +
+	"\tpage_size\x18d \x01(\rR\tpage_size\x12\x1e\n" +
+	"\n" +
+	"page_token\x18e \x01(\tR\n" +
+	"page_token\"\xcf\x01\n" +
 	"\x16ListBootStatusResponse\x128\n" +
 	"\x05nodes\x18\x01 \x03(\v2\x1a.chamois.bss.v1.BootStatusB\x06\x8a\xce\x18\x02\x10\x01R\x05nodes\x12\x15\n" +
 	"\x06now_ms\x18\x02 \x01(\x04R\x05nowMs\x12\x1a\n" +
-	"\brevision\x18\x03 \x01(\x04R\brevision2\x9e\x01\n" +
+	"\brevision\x18\x03 \x01(\x04R\brevision\x12H\n" +
+	"\x0fnext_page_token\x18g \x01(\tB\x1e\x8a\xce\x18\x1a\xaa\x01\x17chamois-next-page-tokenR\x0fnext_page_token2\x9e\x01\n" +
 	"\x11BootStatusService\x12\x88\x01\n" +
 	"\x0eListBootStatus\x12%.chamois.bss.v1.ListBootStatusRequest\x1a&.chamois.bss.v1.ListBootStatusResponse\"'\x8a\xce\x18\x04\b\x01\x10\x01\x82\xd3\xe4\x93\x02\x19\x12\x17/chamois/v1/boot/statusB\xac\x01\n" +
 	"\x12com.chamois.bss.v1B\x0fBootStatusProtoP\x01Z+chamois.dev/sdk/go/gen/chamois/bss/v1;bssv1\xa2\x02\x03CBX\xaa\x02\x0eChamois.Bss.V1\xca\x02\x0eChamois\\Bss\\V1\xe2\x02\x1aChamois\\Bss\\V1\\GPBMetadata\xea\x02\x10Chamois::Bss::V1b\x06proto3"

@@ -87,6 +87,7 @@ func (x *EndpointAccess) GetLastEpoch() int64 {
 	return 0
 }
 
+// Request of `EndpointHistoryService.ListEndpointAccesses`.
 type ListEndpointAccessesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Empty: of all nodes.
@@ -141,9 +142,11 @@ func (x *ListEndpointAccessesRequest) GetEndpoint() string {
 	return ""
 }
 
+// Answer of `EndpointHistoryService.ListEndpointAccesses`.
 type ListEndpointAccessesResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Accesses      []*EndpointAccess      `protobuf:"bytes,1,rep,name=accesses,proto3" json:"accesses,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sorted by name and endpoint.
+	Accesses      []*EndpointAccess `protobuf:"bytes,1,rep,name=accesses,proto3" json:"accesses,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

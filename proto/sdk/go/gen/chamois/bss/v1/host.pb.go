@@ -26,22 +26,37 @@ const (
 
 // What BSS knows of a node: SMD's component with its FQDN and MACs. The JSON is that of BSS v1.
 type Host struct {
-	state               protoimpl.MessageState `protogen:"open.v1"`
-	Id                  string                 `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
-	Type                string                 `protobuf:"bytes,2,opt,name=type,json=Type,proto3" json:"type,omitempty"`
-	State               v1.Component_State     `protobuf:"varint,3,opt,name=state,json=State,proto3,enum=chamois.smd.v1.Component_State" json:"state,omitempty"`
-	Flag                v1.Component_Flag      `protobuf:"varint,4,opt,name=flag,json=Flag,proto3,enum=chamois.smd.v1.Component_Flag" json:"flag,omitempty"`
-	Enabled             *bool                  `protobuf:"varint,5,opt,name=enabled,json=Enabled,proto3,oneof" json:"enabled,omitempty"`
-	SoftwareStatus      string                 `protobuf:"bytes,6,opt,name=software_status,json=SoftwareStatus,proto3" json:"software_status,omitempty"`
-	Role                string                 `protobuf:"bytes,7,opt,name=role,json=Role,proto3" json:"role,omitempty"`
-	SubRole             string                 `protobuf:"bytes,8,opt,name=sub_role,json=SubRole,proto3" json:"sub_role,omitempty"`
-	Nid                 *uint64                `protobuf:"varint,9,opt,name=nid,json=NID,proto3,oneof" json:"nid,omitempty"`
-	Subtype             string                 `protobuf:"bytes,10,opt,name=subtype,json=Subtype,proto3" json:"subtype,omitempty"`
-	NetType             v1.Component_NetType   `protobuf:"varint,11,opt,name=net_type,json=NetType,proto3,enum=chamois.smd.v1.Component_NetType" json:"net_type,omitempty"`
-	Arch                v1.Component_Arch      `protobuf:"varint,12,opt,name=arch,json=Arch,proto3,enum=chamois.smd.v1.Component_Arch" json:"arch,omitempty"`
-	Class               v1.Component_Class     `protobuf:"varint,13,opt,name=class,json=Class,proto3,enum=chamois.smd.v1.Component_Class" json:"class,omitempty"`
-	ReservationDisabled bool                   `protobuf:"varint,14,opt,name=reservation_disabled,json=ReservationDisabled,proto3" json:"reservation_disabled,omitempty"`
-	Locked              bool                   `protobuf:"varint,15,opt,name=locked,json=Locked,proto3" json:"locked,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in SMD's `Component`.
+	Id string `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
+	// As in SMD's `Component`.
+	Type string `protobuf:"bytes,2,opt,name=type,json=Type,proto3" json:"type,omitempty"`
+	// As in SMD's `Component`.
+	State v1.Component_State `protobuf:"varint,3,opt,name=state,json=State,proto3,enum=chamois.smd.v1.Component_State" json:"state,omitempty"`
+	// As in SMD's `Component`.
+	Flag v1.Component_Flag `protobuf:"varint,4,opt,name=flag,json=Flag,proto3,enum=chamois.smd.v1.Component_Flag" json:"flag,omitempty"`
+	// As in SMD's `Component`.
+	Enabled *bool `protobuf:"varint,5,opt,name=enabled,json=Enabled,proto3,oneof" json:"enabled,omitempty"`
+	// As in SMD's `Component`.
+	SoftwareStatus string `protobuf:"bytes,6,opt,name=software_status,json=SoftwareStatus,proto3" json:"software_status,omitempty"`
+	// As in SMD's `Component`.
+	Role string `protobuf:"bytes,7,opt,name=role,json=Role,proto3" json:"role,omitempty"`
+	// As in SMD's `Component`.
+	SubRole string `protobuf:"bytes,8,opt,name=sub_role,json=SubRole,proto3" json:"sub_role,omitempty"`
+	// As in SMD's `Component`.
+	Nid *uint64 `protobuf:"varint,9,opt,name=nid,json=NID,proto3,oneof" json:"nid,omitempty"`
+	// As in SMD's `Component`.
+	Subtype string `protobuf:"bytes,10,opt,name=subtype,json=Subtype,proto3" json:"subtype,omitempty"`
+	// As in SMD's `Component`.
+	NetType v1.Component_NetType `protobuf:"varint,11,opt,name=net_type,json=NetType,proto3,enum=chamois.smd.v1.Component_NetType" json:"net_type,omitempty"`
+	// As in SMD's `Component`.
+	Arch v1.Component_Arch `protobuf:"varint,12,opt,name=arch,json=Arch,proto3,enum=chamois.smd.v1.Component_Arch" json:"arch,omitempty"`
+	// As in SMD's `Component`.
+	Class v1.Component_Class `protobuf:"varint,13,opt,name=class,json=Class,proto3,enum=chamois.smd.v1.Component_Class" json:"class,omitempty"`
+	// As in SMD's `Component`.
+	ReservationDisabled bool `protobuf:"varint,14,opt,name=reservation_disabled,json=ReservationDisabled,proto3" json:"reservation_disabled,omitempty"`
+	// As in SMD's `Component`.
+	Locked bool `protobuf:"varint,15,opt,name=locked,json=Locked,proto3" json:"locked,omitempty"`
 	// Of the component endpoint; empty where there is none.
 	Fqdn string `protobuf:"bytes,16,opt,name=fqdn,json=FQDN,proto3" json:"fqdn,omitempty"`
 	// Of its Ethernet interfaces, lower case with colons, sorted.
@@ -208,11 +223,14 @@ func (x *Host) GetEndpointEnabled() bool {
 	return false
 }
 
+// Request of `HostService.ListHosts`.
 type ListHostsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Comma lists, repeatable.
-	Mac           []string `protobuf:"bytes,1,rep,name=mac,proto3" json:"mac,omitempty"`
-	Name          []string `protobuf:"bytes,2,rep,name=name,proto3" json:"name,omitempty"`
+	Mac []string `protobuf:"bytes,1,rep,name=mac,proto3" json:"mac,omitempty"`
+	// Xnames, comma lists, repeatable.
+	Name []string `protobuf:"bytes,2,rep,name=name,proto3" json:"name,omitempty"`
+	// Node ids, comma lists, repeatable.
 	Nid           []string `protobuf:"bytes,3,rep,name=nid,proto3" json:"nid,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -269,9 +287,11 @@ func (x *ListHostsRequest) GetNid() []string {
 	return nil
 }
 
+// Answer of `HostService.ListHosts`.
 type ListHostsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Hosts         []*Host                `protobuf:"bytes,1,rep,name=hosts,proto3" json:"hosts,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In the order that the method says.
+	Hosts         []*Host `protobuf:"bytes,1,rep,name=hosts,proto3" json:"hosts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -313,6 +333,7 @@ func (x *ListHostsResponse) GetHosts() []*Host {
 	return nil
 }
 
+// Request of `HostService.RefreshHosts`.
 type RefreshHostsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -349,6 +370,7 @@ func (*RefreshHostsRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_bss_v1_host_proto_rawDescGZIP(), []int{3}
 }
 
+// Answer of `HostService.RefreshHosts`.
 type RefreshHostsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -385,6 +407,7 @@ func (*RefreshHostsResponse) Descriptor() ([]byte, []int) {
 	return file_chamois_bss_v1_host_proto_rawDescGZIP(), []int{4}
 }
 
+// Request of `HostService.DumpState`.
 type DumpStateRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -421,9 +444,11 @@ func (*DumpStateRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_bss_v1_host_proto_rawDescGZIP(), []int{5}
 }
 
+// Answer of `HostService.DumpState`.
 type DumpStateResponse struct {
-	state      protoimpl.MessageState `protogen:"open.v1"`
-	Components []*Host                `protobuf:"bytes,1,rep,name=components,json=Components,proto3" json:"components,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Every node, sorted by xname.
+	Components []*Host `protobuf:"bytes,1,rep,name=components,json=Components,proto3" json:"components,omitempty"`
 	// Without cloud-init's data, as BSS dumps them.
 	Params        []*BootParameters `protobuf:"bytes,2,rep,name=params,json=Params,proto3" json:"params,omitempty"`
 	unknownFields protoimpl.UnknownFields

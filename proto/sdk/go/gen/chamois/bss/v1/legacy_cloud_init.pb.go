@@ -24,6 +24,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Request of `LegacyCloudInitService.GetMetaData`.
 type LegacyMetaDataRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Only the value at this place, e.g. `Global.ntp`; the first counts.
@@ -69,6 +70,7 @@ func (x *LegacyMetaDataRequest) GetKey() []string {
 	return nil
 }
 
+// Request of `LegacyCloudInitService.GetUserData`.
 type LegacyUserDataRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -107,14 +109,21 @@ func (*LegacyUserDataRequest) Descriptor() ([]byte, []int) {
 
 // cloud-init's phone_home, as JSON or as a form.
 type LegacyPhoneHomeRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	InstanceId    string                 `protobuf:"bytes,1,opt,name=instance_id,proto3" json:"instance_id,omitempty"`
-	Hostname      string                 `protobuf:"bytes,2,opt,name=hostname,proto3" json:"hostname,omitempty"`
-	Fqdn          string                 `protobuf:"bytes,3,opt,name=fqdn,proto3" json:"fqdn,omitempty"`
-	PubKeyRsa     string                 `protobuf:"bytes,4,opt,name=pub_key_rsa,proto3" json:"pub_key_rsa,omitempty"`
-	PubKeyEcdsa   string                 `protobuf:"bytes,5,opt,name=pub_key_ecdsa,proto3" json:"pub_key_ecdsa,omitempty"`
-	PubKeyEd25519 string                 `protobuf:"bytes,6,opt,name=pub_key_ed25519,proto3" json:"pub_key_ed25519,omitempty"`
-	PubKeyDsa     string                 `protobuf:"bytes,7,opt,name=pub_key_dsa,proto3" json:"pub_key_dsa,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Instance-id that the node has.
+	InstanceId string `protobuf:"bytes,1,opt,name=instance_id,proto3" json:"instance_id,omitempty"`
+	// Host name that the node has.
+	Hostname string `protobuf:"bytes,2,opt,name=hostname,proto3" json:"hostname,omitempty"`
+	// Full name that the node has.
+	Fqdn string `protobuf:"bytes,3,opt,name=fqdn,proto3" json:"fqdn,omitempty"`
+	// The node's RSA host key, a line of `authorized_keys`; empty: it has none.
+	PubKeyRsa string `protobuf:"bytes,4,opt,name=pub_key_rsa,proto3" json:"pub_key_rsa,omitempty"`
+	// The node's ECDSA host key, in the same way.
+	PubKeyEcdsa string `protobuf:"bytes,5,opt,name=pub_key_ecdsa,proto3" json:"pub_key_ecdsa,omitempty"`
+	// The node's Ed25519 host key, in the same way.
+	PubKeyEd25519 string `protobuf:"bytes,6,opt,name=pub_key_ed25519,proto3" json:"pub_key_ed25519,omitempty"`
+	// The node's DSA host key, in the same way.
+	PubKeyDsa     string `protobuf:"bytes,7,opt,name=pub_key_dsa,proto3" json:"pub_key_dsa,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

@@ -24,6 +24,8 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Request of `ServiceStatusService.GetStatus`, `ServiceStatusService.GetStatusOfAll`, `ServiceStatusService.GetVersion`
+// and others.
 type GetStatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields

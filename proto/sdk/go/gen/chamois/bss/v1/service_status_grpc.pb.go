@@ -33,10 +33,13 @@ const (
 //
 // BSS's /boot/v1/service/…: one line of JSON each, sent as plain text, as BSS sends it.
 type ServiceStatusServiceClient interface {
+	// Whether BSS is there: `{"bss-status":"running"}`.
 	GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*httpbody.HttpBody, error)
 	// Everything that the others say.
 	GetStatusOfAll(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*httpbody.HttpBody, error)
+	// Which version answers: `{"bss-version":"…"}`.
 	GetVersion(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*httpbody.HttpBody, error)
+	// Whether SMD is there, which is the same process: `{"bss-status-hsm":"connected"}`.
 	GetHsmStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*httpbody.HttpBody, error)
 	// Asks the majority; without one the answer is HTTP 500 and says `error`.
 	GetStorageStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*httpbody.HttpBody, error)
@@ -106,10 +109,13 @@ func (c *serviceStatusServiceClient) GetStorageStatus(ctx context.Context, in *G
 //
 // BSS's /boot/v1/service/…: one line of JSON each, sent as plain text, as BSS sends it.
 type ServiceStatusServiceServer interface {
+	// Whether BSS is there: `{"bss-status":"running"}`.
 	GetStatus(context.Context, *GetStatusRequest) (*httpbody.HttpBody, error)
 	// Everything that the others say.
 	GetStatusOfAll(context.Context, *GetStatusRequest) (*httpbody.HttpBody, error)
+	// Which version answers: `{"bss-version":"…"}`.
 	GetVersion(context.Context, *GetStatusRequest) (*httpbody.HttpBody, error)
+	// Whether SMD is there, which is the same process: `{"bss-status-hsm":"connected"}`.
 	GetHsmStatus(context.Context, *GetStatusRequest) (*httpbody.HttpBody, error)
 	// Asks the majority; without one the answer is HTTP 500 and says `error`.
 	GetStorageStatus(context.Context, *GetStatusRequest) (*httpbody.HttpBody, error)

@@ -23,16 +23,23 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Request of `StateChangeService.NotifyStateChange`.
 type NotifyStateChangeRequest struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	Components     []string               `protobuf:"bytes,1,rep,name=components,json=Components,proto3" json:"components,omitempty"`
-	Enabled        *bool                  `protobuf:"varint,2,opt,name=enabled,json=Enabled,proto3,oneof" json:"enabled,omitempty"`
-	Role           string                 `protobuf:"bytes,3,opt,name=role,json=Role,proto3" json:"role,omitempty"`
-	SubRole        string                 `protobuf:"bytes,4,opt,name=sub_role,json=SubRole,proto3" json:"sub_role,omitempty"`
-	SoftwareStatus string                 `protobuf:"bytes,5,opt,name=software_status,json=SoftwareStatus,proto3" json:"software_status,omitempty"`
-	State          string                 `protobuf:"bytes,6,opt,name=state,json=State,proto3" json:"state,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xnames of components that have changed.
+	Components []string `protobuf:"bytes,1,rep,name=components,json=Components,proto3" json:"components,omitempty"`
+	// What they have become; so the others.
+	Enabled *bool `protobuf:"varint,2,opt,name=enabled,json=Enabled,proto3,oneof" json:"enabled,omitempty"`
+	// Their role now.
+	Role string `protobuf:"bytes,3,opt,name=role,json=Role,proto3" json:"role,omitempty"`
+	// Their subrole now.
+	SubRole string `protobuf:"bytes,4,opt,name=sub_role,json=SubRole,proto3" json:"sub_role,omitempty"`
+	// Their software status now.
+	SoftwareStatus string `protobuf:"bytes,5,opt,name=software_status,json=SoftwareStatus,proto3" json:"software_status,omitempty"`
+	// Their state now.
+	State         string `protobuf:"bytes,6,opt,name=state,json=State,proto3" json:"state,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *NotifyStateChangeRequest) Reset() {
@@ -107,6 +114,7 @@ func (x *NotifyStateChangeRequest) GetState() string {
 	return ""
 }
 
+// Answer of `StateChangeService.NotifyStateChange`.
 type NotifyStateChangeResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields

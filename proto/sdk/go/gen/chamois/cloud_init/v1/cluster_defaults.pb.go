@@ -27,8 +27,10 @@ const (
 type ClusterDefaults struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// OpenCHAMI's key has an underscore here, and only here.
-	CloudProvider    string `protobuf:"bytes,1,opt,name=cloud_provider,proto3" json:"cloud_provider,omitempty"`
-	Region           string `protobuf:"bytes,2,opt,name=region,proto3" json:"region,omitempty"`
+	CloudProvider string `protobuf:"bytes,1,opt,name=cloud_provider,proto3" json:"cloud_provider,omitempty"`
+	// Region that nodes are told; a name of the site.
+	Region string `protobuf:"bytes,2,opt,name=region,proto3" json:"region,omitempty"`
+	// Availability zone that nodes are told; a name of the site.
 	AvailabilityZone string `protobuf:"bytes,3,opt,name=availability_zone,json=availability-zone,proto3" json:"availability_zone,omitempty"`
 	// Absent: the cluster's own name.
 	ClusterName string `protobuf:"bytes,4,opt,name=cluster_name,json=cluster-name,proto3" json:"cluster_name,omitempty"`
@@ -43,7 +45,8 @@ type ClusterDefaults struct {
 	// First part of host names, e.g. `nid`; absent: the first two characters of the cluster's name.
 	ShortName string `protobuf:"bytes,9,opt,name=short_name,json=short-name,proto3" json:"short_name,omitempty"`
 	// Digits of the NID in host names; 0: 4.
-	NidLength     uint32         `protobuf:"varint,10,opt,name=nid_length,json=nid-length,proto3" json:"nid_length,omitempty"`
+	NidLength uint32 `protobuf:"varint,10,opt,name=nid_length,json=nid-length,proto3" json:"nid_length,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
 	Meta          *v1.ObjectMeta `protobuf:"bytes,11,opt,name=meta,proto3" json:"meta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -156,6 +159,7 @@ func (x *ClusterDefaults) GetMeta() *v1.ObjectMeta {
 	return nil
 }
 
+// Request of `ClusterDefaultsService.GetClusterDefaults`.
 type GetClusterDefaultsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -192,9 +196,11 @@ func (*GetClusterDefaultsRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_cloud_init_v1_cluster_defaults_proto_rawDescGZIP(), []int{1}
 }
 
+// Request of `ClusterDefaultsService.UpdateClusterDefaults`.
 type UpdateClusterDefaultsRequest struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	Defaults *ClusterDefaults       `protobuf:"bytes,1,opt,name=defaults,proto3" json:"defaults,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Fields that are not empty are set.
+	Defaults *ClusterDefaults `protobuf:"bytes,1,opt,name=defaults,proto3" json:"defaults,omitempty"`
 	// Names of fields as in JSON, e.g. `region`; `?clear=region`.
 	Clear []string `protobuf:"bytes,2,rep,name=clear,proto3" json:"clear,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the defaults' `modified.revision` equals this.
@@ -254,6 +260,7 @@ func (x *UpdateClusterDefaultsRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Request of `ClusterDefaultsService.DeleteClusterDefaults`.
 type DeleteClusterDefaultsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Refuse (ABORTED; HTTP 412) unless the defaults' `modified.revision` equals this.
@@ -299,9 +306,11 @@ func (x *DeleteClusterDefaultsRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// What a change of the defaults answers.
 type ClusterDefaultsChange struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Revision      uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision      uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

@@ -30,6 +30,7 @@ const (
 //
 // OpenCHAMI's /cloud-init/admin/cluster-defaults.
 type ClusterDefaultsServiceClient interface {
+	// The defaults as they are set; empty fields are not set.
 	GetClusterDefaults(ctx context.Context, in *GetClusterDefaultsRequest, opts ...grpc.CallOption) (*ClusterDefaults, error)
 	// Overwrites the fields that are not empty, and first empties those named in `clear`.
 	UpdateClusterDefaults(ctx context.Context, in *UpdateClusterDefaultsRequest, opts ...grpc.CallOption) (*ClusterDefaultsChange, error)
@@ -81,6 +82,7 @@ func (c *clusterDefaultsServiceClient) DeleteClusterDefaults(ctx context.Context
 //
 // OpenCHAMI's /cloud-init/admin/cluster-defaults.
 type ClusterDefaultsServiceServer interface {
+	// The defaults as they are set; empty fields are not set.
 	GetClusterDefaults(context.Context, *GetClusterDefaultsRequest) (*ClusterDefaults, error)
 	// Overwrites the fields that are not empty, and first empties those named in `clear`.
 	UpdateClusterDefaults(context.Context, *UpdateClusterDefaultsRequest) (*ClusterDefaultsChange, error)

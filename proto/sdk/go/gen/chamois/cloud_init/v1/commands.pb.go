@@ -26,6 +26,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// One change of what nodes are told by cloud-init.
 type CloudInitCommand struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Change:
@@ -207,18 +208,22 @@ type CloudInitCommand_UpdateClusterDefaults_ struct {
 }
 
 type CloudInitCommand_PutGroup_ struct {
+	// See `PutGroup`.
 	PutGroup *CloudInitCommand_PutGroup `protobuf:"bytes,3,opt,name=put_group,json=putGroup,proto3,oneof"`
 }
 
 type CloudInitCommand_DeleteGroup_ struct {
+	// See `DeleteGroup`.
 	DeleteGroup *CloudInitCommand_DeleteGroup `protobuf:"bytes,4,opt,name=delete_group,json=deleteGroup,proto3,oneof"`
 }
 
 type CloudInitCommand_PutInstanceInfo_ struct {
+	// See `PutInstanceInfo`.
 	PutInstanceInfo *CloudInitCommand_PutInstanceInfo `protobuf:"bytes,5,opt,name=put_instance_info,json=putInstanceInfo,proto3,oneof"`
 }
 
 type CloudInitCommand_DeleteInstanceInfo_ struct {
+	// See `DeleteInstanceInfo`.
 	DeleteInstanceInfo *CloudInitCommand_DeleteInstanceInfo `protobuf:"bytes,6,opt,name=delete_instance_info,json=deleteInstanceInfo,proto3,oneof"`
 }
 
@@ -228,22 +233,27 @@ type CloudInitCommand_RenewInstanceId_ struct {
 }
 
 type CloudInitCommand_PutProfile_ struct {
+	// See `PutProfile`.
 	PutProfile *CloudInitCommand_PutProfile `protobuf:"bytes,8,opt,name=put_profile,json=putProfile,proto3,oneof"`
 }
 
 type CloudInitCommand_DeleteProfile_ struct {
+	// See `DeleteProfile`.
 	DeleteProfile *CloudInitCommand_DeleteProfile `protobuf:"bytes,9,opt,name=delete_profile,json=deleteProfile,proto3,oneof"`
 }
 
 type CloudInitCommand_OpenBootSession_ struct {
+	// See `OpenBootSession`.
 	OpenBootSession *CloudInitCommand_OpenBootSession `protobuf:"bytes,11,opt,name=open_boot_session,json=openBootSession,proto3,oneof"`
 }
 
 type CloudInitCommand_DeleteClusterDefaults_ struct {
+	// See `DeleteClusterDefaults`.
 	DeleteClusterDefaults *CloudInitCommand_DeleteClusterDefaults `protobuf:"bytes,12,opt,name=delete_cluster_defaults,json=deleteClusterDefaults,proto3,oneof"`
 }
 
 type CloudInitCommand_PatchGroup_ struct {
+	// See `PatchGroup`.
 	PatchGroup *CloudInitCommand_PatchGroup `protobuf:"bytes,13,opt,name=patch_group,json=patchGroup,proto3,oneof"`
 }
 
@@ -273,10 +283,13 @@ func (*CloudInitCommand_PatchGroup_) isCloudInitCommand_Change() {}
 
 // What Cloud-Init stores of a node.
 type Instance struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
-	InstanceId    string                 `protobuf:"bytes,2,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
-	Meta          *v1.ObjectMeta         `protobuf:"bytes,3,opt,name=meta,proto3" json:"meta,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xname of the node.
+	Node string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	// The node's instance-id, `i-` and 16 hex digits unless an administrator chose another.
+	InstanceId string `protobuf:"bytes,2,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
+	Meta          *v1.ObjectMeta `protobuf:"bytes,3,opt,name=meta,proto3" json:"meta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -424,9 +437,11 @@ func (x *BootSession) GetTokenExpiresAtMs() uint64 {
 	return 0
 }
 
+// A node asked for its meta-data for the first time.
 type CloudInitCommand_AssignInstanceId struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xname of the node.
+	Node          string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -468,9 +483,11 @@ func (x *CloudInitCommand_AssignInstanceId) GetNode() string {
 	return ""
 }
 
+// Sets some of the cluster's defaults.
 type CloudInitCommand_UpdateClusterDefaults struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	Defaults *ClusterDefaults       `protobuf:"bytes,1,opt,name=defaults,proto3" json:"defaults,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Fields that are not empty are set.
+	Defaults *ClusterDefaults `protobuf:"bytes,1,opt,name=defaults,proto3" json:"defaults,omitempty"`
 	// Names of fields (as in JSON) to be emptied first.
 	Clear []string `protobuf:"bytes,2,rep,name=clear,proto3" json:"clear,omitempty"`
 	// From feature level 4 on, as all revisions here.
@@ -530,11 +547,14 @@ func (x *CloudInitCommand_UpdateClusterDefaults) GetIfRevision() uint64 {
 	return 0
 }
 
+// Creates or replaces a group's data.
 type CloudInitCommand_PutGroup struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Group *Group                 `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	// The group, without meta; of a secret one without file and meta-data.
+	Group *Group `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
 	// Refused if the group exists.
-	MustBeNew  bool    `protobuf:"varint,2,opt,name=must_be_new,json=mustBeNew,proto3" json:"must_be_new,omitempty"`
+	MustBeNew bool `protobuf:"varint,2,opt,name=must_be_new,json=mustBeNew,proto3" json:"must_be_new,omitempty"`
+	// Revision that it must be at; absent: any.
 	IfRevision *uint64 `protobuf:"varint,3,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	// Of a secret group: its file (a `Group` with that alone) as it may stand in the log. Absent: the one stored stays.
 	Sealed *v11.SealedSecret `protobuf:"bytes,4,opt,name=sealed,proto3" json:"sealed,omitempty"`
@@ -618,10 +638,13 @@ func (x *CloudInitCommand_PutGroup) GetSealedMetaData() *v11.SealedSecret {
 	return nil
 }
 
+// Removes a group's data; SMD's group stays.
 type CloudInitCommand_DeleteGroup struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	IfRevision    *uint64                `protobuf:"varint,2,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Label of the group.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Revision that it must be at; absent: any.
+	IfRevision    *uint64 `protobuf:"varint,2,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -670,12 +693,16 @@ func (x *CloudInitCommand_DeleteGroup) GetIfRevision() uint64 {
 	return 0
 }
 
+// Creates or replaces what is told about one node.
 type CloudInitCommand_PutInstanceInfo struct {
-	state      protoimpl.MessageState `protogen:"open.v1"`
-	Info       *InstanceInfo          `protobuf:"bytes,1,opt,name=info,proto3" json:"info,omitempty"`
-	IfRevision *uint64                `protobuf:"varint,2,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The info, without meta; of a secret one without its meta-data.
+	Info *InstanceInfo `protobuf:"bytes,1,opt,name=info,proto3" json:"info,omitempty"`
+	// Revision that it must be at; absent: any.
+	IfRevision *uint64 `protobuf:"varint,2,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	// Of a secret info: its meta-data (an `InstanceInfo` with that alone), as for groups.
-	Sealed        *v11.SealedSecret `protobuf:"bytes,3,opt,name=sealed,proto3" json:"sealed,omitempty"`
+	Sealed *v11.SealedSecret `protobuf:"bytes,3,opt,name=sealed,proto3" json:"sealed,omitempty"`
+	// As in `PutGroup`.
 	TokenKey      *v11.SealedSecret `protobuf:"bytes,4,opt,name=token_key,json=tokenKey,proto3" json:"token_key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -739,10 +766,13 @@ func (x *CloudInitCommand_PutInstanceInfo) GetTokenKey() *v11.SealedSecret {
 	return nil
 }
 
+// Removes what is told about one node alone.
 type CloudInitCommand_DeleteInstanceInfo struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	IfRevision    *uint64                `protobuf:"varint,2,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xname of the node.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Revision that it must be at; absent: any.
+	IfRevision    *uint64 `protobuf:"varint,2,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -791,9 +821,11 @@ func (x *CloudInitCommand_DeleteInstanceInfo) GetIfRevision() uint64 {
 	return 0
 }
 
+// cloud-init is to take the node for a new one.
 type CloudInitCommand_RenewInstanceId struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Node  string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	// Xname of the node.
+	Node string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
 	// That of the node's `Instance`; 0: it has none yet.
 	IfRevision    *uint64 `protobuf:"varint,2,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -846,10 +878,12 @@ func (x *CloudInitCommand_RenewInstanceId) GetIfRevision() uint64 {
 
 // Creates or replaces.
 type CloudInitCommand_PutProfile struct {
-	state   protoimpl.MessageState `protogen:"open.v1"`
-	Profile *Profile               `protobuf:"bytes,1,opt,name=profile,proto3" json:"profile,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The profile, without meta and without its end.
+	Profile *Profile `protobuf:"bytes,1,opt,name=profile,proto3" json:"profile,omitempty"`
 	// From the time of the entry on.
-	LifetimeS     uint64  `protobuf:"varint,2,opt,name=lifetime_s,json=lifetimeS,proto3" json:"lifetime_s,omitempty"`
+	LifetimeS uint64 `protobuf:"varint,2,opt,name=lifetime_s,json=lifetimeS,proto3" json:"lifetime_s,omitempty"`
+	// Revision that it must be at; absent: any.
 	IfRevision    *uint64 `protobuf:"varint,3,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -906,10 +940,13 @@ func (x *CloudInitCommand_PutProfile) GetIfRevision() uint64 {
 	return 0
 }
 
+// Removes a profile: it applies to nobody from now on.
 type CloudInitCommand_DeleteProfile struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	IfRevision    *uint64                `protobuf:"varint,2,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the profile.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Revision that it must be at; absent: any.
+	IfRevision    *uint64 `protobuf:"varint,2,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -962,7 +999,8 @@ func (x *CloudInitCommand_DeleteProfile) GetIfRevision() uint64 {
 // one that is older than the boot whose session there is.
 type CloudInitCommand_OpenBootSession struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Node  string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	// Xname of the node.
+	Node string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
 	// 16 hex digits.
 	BootId string `protobuf:"bytes,2,opt,name=boot_id,json=bootId,proto3" json:"boot_id,omitempty"`
 	// Of the TCP peer.
@@ -1031,9 +1069,11 @@ func (x *CloudInitCommand_OpenBootSession) GetTokenExpiresAtMs() uint64 {
 	return 0
 }
 
+// Empties all defaults.
 type CloudInitCommand_DeleteClusterDefaults struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	IfRevision    *uint64                `protobuf:"varint,1,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision that it must be at; absent: any.
+	IfRevision    *uint64 `protobuf:"varint,1,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1075,14 +1115,21 @@ func (x *CloudInitCommand_DeleteClusterDefaults) GetIfRevision() uint64 {
 	return 0
 }
 
+// Changes what is given of a group's data.
 type CloudInitCommand_PatchGroup struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Description   *string                `protobuf:"bytes,2,opt,name=description,proto3,oneof" json:"description,omitempty"`
-	MetaData      *structpb.Struct       `protobuf:"bytes,3,opt,name=meta_data,json=metaData,proto3" json:"meta_data,omitempty"`
-	File          *GroupFile             `protobuf:"bytes,4,opt,name=file,proto3" json:"file,omitempty"`
-	Clear         []string               `protobuf:"bytes,5,rep,name=clear,proto3" json:"clear,omitempty"`
-	IfRevision    *uint64                `protobuf:"varint,6,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Label of the group.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Absent: as it is.
+	Description *string `protobuf:"bytes,2,opt,name=description,proto3,oneof" json:"description,omitempty"`
+	// Merged key by key (RFC 7386); absent: as it is.
+	MetaData *structpb.Struct `protobuf:"bytes,3,opt,name=meta_data,json=metaData,proto3" json:"meta_data,omitempty"`
+	// Replaces the file; absent: as it is.
+	File *GroupFile `protobuf:"bytes,4,opt,name=file,proto3" json:"file,omitempty"`
+	// `meta-data` and `file`: taken away before the others are looked at.
+	Clear []string `protobuf:"bytes,5,rep,name=clear,proto3" json:"clear,omitempty"`
+	// Revision that it must be at; absent: any.
+	IfRevision    *uint64 `protobuf:"varint,6,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

@@ -28,12 +28,14 @@ const (
 type Group struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Label of the SMD group; the group need not exist yet.
-	Name        string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Free text for people; may be empty.
 	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
 	// Free-form; shown to the members under `vendor_data.groups.<name>` of their meta-data.
 	MetaData *structpb.Struct `protobuf:"bytes,3,opt,name=meta_data,json=meta-data,proto3" json:"meta_data,omitempty"`
 	// Served as `<name>.yaml`.
-	File *GroupFile     `protobuf:"bytes,4,opt,name=file,proto3" json:"file,omitempty"`
+	File *GroupFile `protobuf:"bytes,4,opt,name=file,proto3" json:"file,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
 	Meta *v1.ObjectMeta `protobuf:"bytes,5,opt,name=meta,proto3" json:"meta,omitempty"`
 	// File and meta-data are sealed before they are stored, and given to nodes that hold the token of their boot only: in no
 	// other answer is the meta-data, and `file` is without its content. A write keeps each of them that it does not bring, so
@@ -127,9 +129,11 @@ func (x *Group) GetSealed() []string {
 
 // A cloud-config as it was given.
 type GroupFile struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	Content  string                 `protobuf:"bytes,1,opt,name=content,proto3" json:"content,omitempty"`
-	Filename string                 `protobuf:"bytes,2,opt,name=filename,proto3" json:"filename,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The text, in the encoding that is said.
+	Content string `protobuf:"bytes,1,opt,name=content,proto3" json:"content,omitempty"`
+	// Name that the file was given by its author; kept and shown.
+	Filename string `protobuf:"bytes,2,opt,name=filename,proto3" json:"filename,omitempty"`
 	// `plain` (the default) or `base64`.
 	Encoding      string `protobuf:"bytes,3,opt,name=encoding,proto3" json:"encoding,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -187,6 +191,7 @@ func (x *GroupFile) GetEncoding() string {
 	return ""
 }
 
+// Request of `GroupService.ListGroups`.
 type ListGroupsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -223,9 +228,11 @@ func (*ListGroupsRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_cloud_init_v1_group_proto_rawDescGZIP(), []int{2}
 }
 
+// Answer of `GroupService.ListGroups`.
 type ListGroupsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Groups        map[string]*Group      `protobuf:"bytes,1,rep,name=groups,proto3" json:"groups,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By name.
+	Groups        map[string]*Group `protobuf:"bytes,1,rep,name=groups,proto3" json:"groups,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -267,9 +274,11 @@ func (x *ListGroupsResponse) GetGroups() map[string]*Group {
 	return nil
 }
 
+// Request of `GroupService.GetGroup`.
 type GetGroupRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Label of the group.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -311,10 +320,13 @@ func (x *GetGroupRequest) GetName() string {
 	return ""
 }
 
+// Request of `GroupService.PutGroup`.
 type PutGroupRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Group *Group                 `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
+	// Label of the group.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The data as they are to be.
+	Group *Group `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the group's `modified.revision` equals this.
 	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -375,9 +387,11 @@ func (x *PutGroupRequest) GetIfRevision() uint64 {
 // Absent fields stay as they are. Of a secret group only `description` and `clear` are accepted: nobody is shown what would
 // be merged; put it.
 type PatchGroupRequest struct {
-	state       protoimpl.MessageState `protogen:"open.v1"`
-	Name        string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Description *string                `protobuf:"bytes,2,opt,name=description,proto3,oneof" json:"description,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Label of the group.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Absent: as it is.
+	Description *string `protobuf:"bytes,2,opt,name=description,proto3,oneof" json:"description,omitempty"`
 	// A JSON merge patch (RFC 7386).
 	MetaData *structpb.Struct `protobuf:"bytes,3,opt,name=meta_data,json=meta-data,proto3" json:"meta_data,omitempty"`
 	// Replaces the file.
@@ -462,9 +476,11 @@ func (x *PatchGroupRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Request of `GroupService.DeleteGroup`.
 type DeleteGroupRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Label of the group.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the group's `modified.revision` equals this.
 	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -515,10 +531,13 @@ func (x *DeleteGroupRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// What a change of a group answers.
 type GroupChange struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Revision      uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
-	Location      string                 `protobuf:"bytes,2,opt,name=location,proto3" json:"location,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Where the group is found: HTTP's `Location`.
+	Location      string `protobuf:"bytes,2,opt,name=location,proto3" json:"location,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

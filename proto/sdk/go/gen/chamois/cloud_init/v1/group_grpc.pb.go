@@ -37,6 +37,7 @@ type GroupServiceClient interface {
 	ListGroups(ctx context.Context, in *ListGroupsRequest, opts ...grpc.CallOption) (*ListGroupsResponse, error)
 	// A name that exists: ALREADY_EXISTS.
 	CreateGroup(ctx context.Context, in *Group, opts ...grpc.CallOption) (*GroupChange, error)
+	// The data of one group. A group that has none: NOT_FOUND.
 	GetGroup(ctx context.Context, in *GetGroupRequest, opts ...grpc.CallOption) (*Group, error)
 	// Creates or replaces; the name of the path counts.
 	PutGroup(ctx context.Context, in *PutGroupRequest, opts ...grpc.CallOption) (*GroupChange, error)
@@ -124,6 +125,7 @@ type GroupServiceServer interface {
 	ListGroups(context.Context, *ListGroupsRequest) (*ListGroupsResponse, error)
 	// A name that exists: ALREADY_EXISTS.
 	CreateGroup(context.Context, *Group) (*GroupChange, error)
+	// The data of one group. A group that has none: NOT_FOUND.
 	GetGroup(context.Context, *GetGroupRequest) (*Group, error)
 	// Creates or replaces; the name of the path counts.
 	PutGroup(context.Context, *PutGroupRequest) (*GroupChange, error)

@@ -24,6 +24,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Request of `ImpersonationService.GetNodeData`.
 type GetNodeDataRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Xname of the node.

@@ -29,6 +29,7 @@ const (
 //
 // What a node would be given, shown to an administrator; without side effects.
 type ImpersonationServiceClient interface {
+	// One document, as the node would get it now, but for what is secret.
 	GetNodeData(ctx context.Context, in *GetNodeDataRequest, opts ...grpc.CallOption) (*httpbody.HttpBody, error)
 }
 
@@ -56,6 +57,7 @@ func (c *impersonationServiceClient) GetNodeData(ctx context.Context, in *GetNod
 //
 // What a node would be given, shown to an administrator; without side effects.
 type ImpersonationServiceServer interface {
+	// One document, as the node would get it now, but for what is secret.
 	GetNodeData(context.Context, *GetNodeDataRequest) (*httpbody.HttpBody, error)
 	mustEmbedUnimplementedImpersonationServiceServer()
 }

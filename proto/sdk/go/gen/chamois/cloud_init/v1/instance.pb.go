@@ -23,6 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Request of `InstanceService.GetInstance`.
 type GetInstanceRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Xname of the node.
@@ -68,6 +69,7 @@ func (x *GetInstanceRequest) GetNode() string {
 	return ""
 }
 
+// Request of `InstanceService.RenewInstanceId`.
 type RenewInstanceIdRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Xname of the node.
@@ -122,9 +124,11 @@ func (x *RenewInstanceIdRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// What a change of an instance-id answers.
 type InstanceChange struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	Revision uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	// The node's instance-id from now on.
 	InstanceId    string `protobuf:"bytes,2,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
 	unknownFields protoimpl.UnknownFields

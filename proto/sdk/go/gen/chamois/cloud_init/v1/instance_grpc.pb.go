@@ -30,6 +30,7 @@ const (
 // Instance-ids: what cloud-init knows a node by. They are stable; with another one it takes the node for a new one and runs
 // again what it runs once.
 type InstanceServiceClient interface {
+	// The instance-id of a node. One that has none yet: NOT_FOUND.
 	GetInstance(ctx context.Context, in *GetInstanceRequest, opts ...grpc.CallOption) (*Instance, error)
 	// Gives the node another instance-id, or its first.
 	RenewInstanceId(ctx context.Context, in *RenewInstanceIdRequest, opts ...grpc.CallOption) (*InstanceChange, error)
@@ -70,6 +71,7 @@ func (c *instanceServiceClient) RenewInstanceId(ctx context.Context, in *RenewIn
 // Instance-ids: what cloud-init knows a node by. They are stable; with another one it takes the node for a new one and runs
 // again what it runs once.
 type InstanceServiceServer interface {
+	// The instance-id of a node. One that has none yet: NOT_FOUND.
 	GetInstance(context.Context, *GetInstanceRequest) (*Instance, error)
 	// Gives the node another instance-id, or its first.
 	RenewInstanceId(context.Context, *RenewInstanceIdRequest) (*InstanceChange, error)

@@ -30,16 +30,26 @@ type InstanceInfo struct {
 	// Xname of the node.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Set on the first write only: afterwards a node's instance-id changes by `RenewInstanceId` alone.
-	InstanceId       string   `protobuf:"bytes,2,opt,name=instance_id,json=instance-id,proto3" json:"instance_id,omitempty"`
-	LocalHostname    string   `protobuf:"bytes,3,opt,name=local_hostname,json=local-hostname,proto3" json:"local_hostname,omitempty"`
-	Hostname         string   `protobuf:"bytes,4,opt,name=hostname,proto3" json:"hostname,omitempty"`
-	ClusterName      string   `protobuf:"bytes,5,opt,name=cluster_name,json=cluster-name,proto3" json:"cluster_name,omitempty"`
-	Region           string   `protobuf:"bytes,6,opt,name=region,proto3" json:"region,omitempty"`
-	AvailabilityZone string   `protobuf:"bytes,7,opt,name=availability_zone,json=availability-zone,proto3" json:"availability_zone,omitempty"`
-	CloudProvider    string   `protobuf:"bytes,8,opt,name=cloud_provider,json=cloud-provider,proto3" json:"cloud_provider,omitempty"`
-	InstanceType     string   `protobuf:"bytes,9,opt,name=instance_type,json=instance-type,proto3" json:"instance_type,omitempty"`
-	CloudInitBaseUrl string   `protobuf:"bytes,10,opt,name=cloud_init_base_url,json=cloud-init-base-url,proto3" json:"cloud_init_base_url,omitempty"`
-	PublicKeys       []string `protobuf:"bytes,11,rep,name=public_keys,json=public-keys,proto3" json:"public_keys,omitempty"`
+	InstanceId string `protobuf:"bytes,2,opt,name=instance_id,json=instance-id,proto3" json:"instance_id,omitempty"`
+	// The node's host name, in the place of the one that the cluster makes of short name and NID; DHCP and DNS tell it
+	// too.
+	LocalHostname string `protobuf:"bytes,3,opt,name=local_hostname,json=local-hostname,proto3" json:"local_hostname,omitempty"`
+	// `hostname` of the node's meta-data, where it differs from `local-hostname`.
+	Hostname string `protobuf:"bytes,4,opt,name=hostname,proto3" json:"hostname,omitempty"`
+	// In the place of the cluster's default.
+	ClusterName string `protobuf:"bytes,5,opt,name=cluster_name,json=cluster-name,proto3" json:"cluster_name,omitempty"`
+	// In the place of the cluster's default.
+	Region string `protobuf:"bytes,6,opt,name=region,proto3" json:"region,omitempty"`
+	// In the place of the cluster's default.
+	AvailabilityZone string `protobuf:"bytes,7,opt,name=availability_zone,json=availability-zone,proto3" json:"availability_zone,omitempty"`
+	// In the place of the cluster's default.
+	CloudProvider string `protobuf:"bytes,8,opt,name=cloud_provider,json=cloud-provider,proto3" json:"cloud_provider,omitempty"`
+	// Instance type that the node is told; a name of the site.
+	InstanceType string `protobuf:"bytes,9,opt,name=instance_type,json=instance-type,proto3" json:"instance_type,omitempty"`
+	// In the place of the cluster's `base-url`.
+	CloudInitBaseUrl string `protobuf:"bytes,10,opt,name=cloud_init_base_url,json=cloud-init-base-url,proto3" json:"cloud_init_base_url,omitempty"`
+	// Lines of `authorized_keys`, in the place of the cluster's.
+	PublicKeys []string `protobuf:"bytes,11,rep,name=public_keys,json=public-keys,proto3" json:"public_keys,omitempty"`
 	// `modified` is the later one of the changes of this and of the node's instance-id.
 	Meta *v1.ObjectMeta `protobuf:"bytes,12,opt,name=meta,proto3" json:"meta,omitempty"`
 	// Free-form; shown to the node as `vendor_data.instance` of its meta-data.
@@ -179,8 +189,13 @@ func (x *InstanceInfo) GetSecret() bool {
 	return false
 }
 
+// Request of `InstanceInfoService.ListInstanceInfo`.
 type ListInstanceInfoRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000.
+	PageSize uint32 `protobuf:"varint,100,opt,name=page_size,proto3" json:"page_size,omitempty"`
+	// `next_page_token` of the answer before; the filters must be the same as there.
+	PageToken     string `protobuf:"bytes,101,opt,name=page_token,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -215,9 +230,27 @@ func (*ListInstanceInfoRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_cloud_init_v1_instance_info_proto_rawDescGZIP(), []int{1}
 }
 
+func (x *ListInstanceInfoRequest) GetPageSize() uint32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListInstanceInfoRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// Answer of `InstanceInfoService.ListInstanceInfo`.
 type ListInstanceInfoResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Items         []*InstanceInfo        `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sorted by xname.
+	Items []*InstanceInfo `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	// Where the next page begins; empty: there is none.
+	NextPageToken string `protobuf:"bytes,103,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -259,9 +292,18 @@ func (x *ListInstanceInfoResponse) GetItems() []*InstanceInfo {
 	return nil
 }
 
+func (x *ListInstanceInfoResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// Request of `InstanceInfoService.GetInstanceInfo`.
 type GetInstanceInfoRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xname of the node.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -303,10 +345,13 @@ func (x *GetInstanceInfoRequest) GetId() string {
 	return ""
 }
 
+// Request of `InstanceInfoService.PutInstanceInfo`.
 type PutInstanceInfoRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Info  *InstanceInfo          `protobuf:"bytes,2,opt,name=info,proto3" json:"info,omitempty"`
+	// Xname of the node.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The info as it is to be.
+	Info *InstanceInfo `protobuf:"bytes,2,opt,name=info,proto3" json:"info,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the info's `modified.revision` equals this.
 	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -364,9 +409,11 @@ func (x *PutInstanceInfoRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Request of `InstanceInfoService.DeleteInstanceInfo`.
 type DeleteInstanceInfoRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Xname of the node.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the info's `modified.revision` equals this.
 	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -417,9 +464,11 @@ func (x *DeleteInstanceInfoRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// What a change of an instance-info answers.
 type InstanceInfoChange struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	Revision uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	// The node's instance-id now; empty if it has none yet.
 	InstanceId    string `protobuf:"bytes,2,opt,name=instance_id,json=instance-id,proto3" json:"instance_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -490,10 +539,15 @@ const file_chamois_cloud_init_v1_instance_info_proto_rawDesc = "" +
 	"\vpublic_keys\x18\v \x03(\tR\vpublic-keys\x127\n" +
 	"\x04meta\x18\f \x01(\v2\x1b.chamois.http.v1.ObjectMetaB\x06\x8a\xce\x18\x02\b\x01R\x04meta\x125\n" +
 	"\tmeta_data\x18\r \x01(\v2\x17.google.protobuf.StructR\tmeta-data\x12\x16\n" +
-	"\x06secret\x18\x0e \x01(\bR\x06secret\"\x19\n" +
-	"\x17ListInstanceInfoRequest\"U\n" +
+	"\x06secret\x18\x0e \x01(\bR\x06secret\"W\n" +
+	"\x17ListInstanceInfoRequest\x12\x1c\n" +
+	"\tpage_size\x18d \x01(\rR\tpage_size\x12\x1e\n" +
+	"\n" +
+	"page_token\x18e \x01(\tR\n" +
+	"page_token\"\x9f\x01\n" +
 	"\x18ListInstanceInfoResponse\x129\n" +
-	"\x05items\x18\x01 \x03(\v2#.chamois.cloud_init.v1.InstanceInfoR\x05items\"(\n" +
+	"\x05items\x18\x01 \x03(\v2#.chamois.cloud_init.v1.InstanceInfoR\x05items\x12H\n" +
+	"\x0fnext_page_token\x18g \x01(\tB \x8a\xce\x18\x1c\b\x01\xaa\x01\x17chamois-next-page-tokenR\rnextPageToken\"(\n" +
 	"\x16GetInstanceInfoRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"\xa2\x01\n" +
 	"\x16PutInstanceInfoRequest\x12\x0e\n" +

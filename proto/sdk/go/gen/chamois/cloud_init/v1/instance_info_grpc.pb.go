@@ -31,10 +31,13 @@ const (
 //
 // OpenCHAMI's /cloud-init/admin/instance-info, with the reading and deleting that it lacks.
 type InstanceInfoServiceClient interface {
+	// What is told about single nodes, sorted by xname.
 	ListInstanceInfo(ctx context.Context, in *ListInstanceInfoRequest, opts ...grpc.CallOption) (*ListInstanceInfoResponse, error)
+	// What is told about one node alone. A node that has nothing of its own: NOT_FOUND.
 	GetInstanceInfo(ctx context.Context, in *GetInstanceInfoRequest, opts ...grpc.CallOption) (*InstanceInfo, error)
 	// Creates or replaces all fields but `instance-id`.
 	PutInstanceInfo(ctx context.Context, in *PutInstanceInfoRequest, opts ...grpc.CallOption) (*InstanceInfoChange, error)
+	// Removes what is told about one node alone; its instance-id stays.
 	DeleteInstanceInfo(ctx context.Context, in *DeleteInstanceInfoRequest, opts ...grpc.CallOption) (*InstanceInfoChange, error)
 }
 
@@ -92,10 +95,13 @@ func (c *instanceInfoServiceClient) DeleteInstanceInfo(ctx context.Context, in *
 //
 // OpenCHAMI's /cloud-init/admin/instance-info, with the reading and deleting that it lacks.
 type InstanceInfoServiceServer interface {
+	// What is told about single nodes, sorted by xname.
 	ListInstanceInfo(context.Context, *ListInstanceInfoRequest) (*ListInstanceInfoResponse, error)
+	// What is told about one node alone. A node that has nothing of its own: NOT_FOUND.
 	GetInstanceInfo(context.Context, *GetInstanceInfoRequest) (*InstanceInfo, error)
 	// Creates or replaces all fields but `instance-id`.
 	PutInstanceInfo(context.Context, *PutInstanceInfoRequest) (*InstanceInfoChange, error)
+	// Removes what is told about one node alone; its instance-id stays.
 	DeleteInstanceInfo(context.Context, *DeleteInstanceInfoRequest) (*InstanceInfoChange, error)
 	mustEmbedUnimplementedInstanceInfoServiceServer()
 }

@@ -24,6 +24,8 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Request of `NodeDataService.GetNetworkConfig`, `NodeDataService.GetMetaData`, `NodeDataService.GetUserData` and
+// `NodeDataService.GetVendorData`.
 type NodeDataRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `model::BootContext` of the boot script that named this URL.
@@ -78,9 +80,11 @@ func (x *NodeDataRequest) GetToken() string {
 	return ""
 }
 
+// Request of `NodeDataService.GetGroupData`.
 type GroupDataRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Ctx   string                 `protobuf:"bytes,1,opt,name=ctx,proto3" json:"ctx,omitempty"`
+	// `model::BootContext` of the boot script that named this URL.
+	Ctx string `protobuf:"bytes,1,opt,name=ctx,proto3" json:"ctx,omitempty"`
 	// `<group>.yaml`.
 	File string `protobuf:"bytes,2,opt,name=file,proto3" json:"file,omitempty"`
 	// Token of the boot, from the boot script.
@@ -143,15 +147,23 @@ func (x *GroupDataRequest) GetToken() string {
 // cloud-init's phone_home form.
 type PhoneHomeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Ctx   string                 `protobuf:"bytes,1,opt,name=ctx,proto3" json:"ctx,omitempty"`
+	// `model::BootContext` of the boot script that named this URL.
+	Ctx string `protobuf:"bytes,1,opt,name=ctx,proto3" json:"ctx,omitempty"`
 	// Xname or instance-id from the URL; must be the caller's own.
-	Id            string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
-	InstanceId    string `protobuf:"bytes,3,opt,name=instance_id,proto3" json:"instance_id,omitempty"`
-	Hostname      string `protobuf:"bytes,4,opt,name=hostname,proto3" json:"hostname,omitempty"`
-	Fqdn          string `protobuf:"bytes,5,opt,name=fqdn,proto3" json:"fqdn,omitempty"`
-	PubKeyRsa     string `protobuf:"bytes,6,opt,name=pub_key_rsa,proto3" json:"pub_key_rsa,omitempty"`
-	PubKeyEcdsa   string `protobuf:"bytes,7,opt,name=pub_key_ecdsa,proto3" json:"pub_key_ecdsa,omitempty"`
+	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	// Instance-id that the node has.
+	InstanceId string `protobuf:"bytes,3,opt,name=instance_id,proto3" json:"instance_id,omitempty"`
+	// Host name that the node has.
+	Hostname string `protobuf:"bytes,4,opt,name=hostname,proto3" json:"hostname,omitempty"`
+	// Full name that the node has.
+	Fqdn string `protobuf:"bytes,5,opt,name=fqdn,proto3" json:"fqdn,omitempty"`
+	// The node's RSA host key, a line of `authorized_keys`; empty: it has none.
+	PubKeyRsa string `protobuf:"bytes,6,opt,name=pub_key_rsa,proto3" json:"pub_key_rsa,omitempty"`
+	// The node's ECDSA host key, in the same way.
+	PubKeyEcdsa string `protobuf:"bytes,7,opt,name=pub_key_ecdsa,proto3" json:"pub_key_ecdsa,omitempty"`
+	// The node's Ed25519 host key, in the same way.
 	PubKeyEd25519 string `protobuf:"bytes,8,opt,name=pub_key_ed25519,proto3" json:"pub_key_ed25519,omitempty"`
+	// The node's DSA host key, in the same way.
 	PubKeyDsa     string `protobuf:"bytes,9,opt,name=pub_key_dsa,proto3" json:"pub_key_dsa,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -250,6 +262,7 @@ func (x *PhoneHomeRequest) GetPubKeyDsa() string {
 	return ""
 }
 
+// Answer of `NodeDataService.PhoneHome`.
 type PhoneHomeResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -286,9 +299,11 @@ func (*PhoneHomeResponse) Descriptor() ([]byte, []int) {
 	return file_chamois_cloud_init_v1_node_data_proto_rawDescGZIP(), []int{3}
 }
 
+// Request of `NodeDataService.InitWireGuard`.
 type InitWireGuardRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	PublicKey     string                 `protobuf:"bytes,1,opt,name=public_key,proto3" json:"public_key,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The node's WireGuard key; not looked at.
+	PublicKey     string `protobuf:"bytes,1,opt,name=public_key,proto3" json:"public_key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -330,6 +345,7 @@ func (x *InitWireGuardRequest) GetPublicKey() string {
 	return ""
 }
 
+// Answer of `NodeDataService.InitWireGuard`.
 type InitWireGuardResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields

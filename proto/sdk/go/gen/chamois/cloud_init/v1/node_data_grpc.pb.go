@@ -36,10 +36,14 @@ const (
 // NoCloud's four documents and phone-home. The node is known by the address it calls from, never by a header. What is secret
 // it gets only below the token of its boot.
 type NodeDataServiceClient interface {
+	// cloud-init's network-config (version 2): the addresses of the calling node's interfaces.
 	GetNetworkConfig(ctx context.Context, in *NodeDataRequest, opts ...grpc.CallOption) (*httpbody.HttpBody, error)
 	// The first call of a node stores its instance-id, through the log.
 	GetMetaData(ctx context.Context, in *NodeDataRequest, opts ...grpc.CallOption) (*httpbody.HttpBody, error)
+	// cloud-init's user-data: an empty cloud-config, for what nodes are given comes by vendor-data.
 	GetUserData(ctx context.Context, in *NodeDataRequest, opts ...grpc.CallOption) (*httpbody.HttpBody, error)
+	// cloud-init's vendor-data of the calling node: a cloud-config that phones home, and `#include` of the files of its
+	// groups.
 	GetVendorData(ctx context.Context, in *NodeDataRequest, opts ...grpc.CallOption) (*httpbody.HttpBody, error)
 	// `{group}.yaml`: the cloud-config of one group that the node is a member of.
 	GetGroupData(ctx context.Context, in *GroupDataRequest, opts ...grpc.CallOption) (*httpbody.HttpBody, error)
@@ -135,10 +139,14 @@ func (c *nodeDataServiceClient) InitWireGuard(ctx context.Context, in *InitWireG
 // NoCloud's four documents and phone-home. The node is known by the address it calls from, never by a header. What is secret
 // it gets only below the token of its boot.
 type NodeDataServiceServer interface {
+	// cloud-init's network-config (version 2): the addresses of the calling node's interfaces.
 	GetNetworkConfig(context.Context, *NodeDataRequest) (*httpbody.HttpBody, error)
 	// The first call of a node stores its instance-id, through the log.
 	GetMetaData(context.Context, *NodeDataRequest) (*httpbody.HttpBody, error)
+	// cloud-init's user-data: an empty cloud-config, for what nodes are given comes by vendor-data.
 	GetUserData(context.Context, *NodeDataRequest) (*httpbody.HttpBody, error)
+	// cloud-init's vendor-data of the calling node: a cloud-config that phones home, and `#include` of the files of its
+	// groups.
 	GetVendorData(context.Context, *NodeDataRequest) (*httpbody.HttpBody, error)
 	// `{group}.yaml`: the cloud-config of one group that the node is a member of.
 	GetGroupData(context.Context, *GroupDataRequest) (*httpbody.HttpBody, error)

@@ -28,7 +28,8 @@ const (
 type Profile struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Letters, digits, `-`, `_` and `.`; in lower case.
-	Name        string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Free text for people; may be empty.
 	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
 	// Xnames of the nodes that it applies to, sorted. A node is in one profile at a time.
 	Nodes []string `protobuf:"bytes,3,rep,name=nodes,proto3" json:"nodes,omitempty"`
@@ -41,12 +42,15 @@ type Profile struct {
 	InstanceInfos []*InstanceInfo `protobuf:"bytes,6,rep,name=instance_infos,json=instanceInfos,proto3" json:"instance_infos,omitempty"`
 	// URLs and parameters of the boot script; each that is not empty goes before what is set for the node.
 	Kernel string `protobuf:"bytes,7,opt,name=kernel,proto3" json:"kernel,omitempty"`
+	// See `kernel`.
 	Initrd string `protobuf:"bytes,8,opt,name=initrd,proto3" json:"initrd,omitempty"`
+	// See `kernel`.
 	Params string `protobuf:"bytes,9,opt,name=params,proto3" json:"params,omitempty"`
 	// Cluster time from which on it applies to nobody, milliseconds since the Unix epoch. Given by the cluster.
 	ExpiresAtMs uint64 `protobuf:"varint,10,opt,name=expires_at_ms,json=expiresAtMs,proto3" json:"expires_at_ms,omitempty"`
 	// The same in RFC 3339, UTC.
-	ExpiresAt     string         `protobuf:"bytes,11,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	ExpiresAt string `protobuf:"bytes,11,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
 	Meta          *v1.ObjectMeta `protobuf:"bytes,12,opt,name=meta,proto3" json:"meta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -166,6 +170,7 @@ func (x *Profile) GetMeta() *v1.ObjectMeta {
 	return nil
 }
 
+// Request of `ProfileService.ListProfiles`.
 type ListProfilesRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -202,9 +207,11 @@ func (*ListProfilesRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_cloud_init_v1_profile_proto_rawDescGZIP(), []int{1}
 }
 
+// Answer of `ProfileService.ListProfiles`.
 type ListProfilesResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Profiles      []*Profile             `protobuf:"bytes,1,rep,name=profiles,proto3" json:"profiles,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sorted by name.
+	Profiles      []*Profile `protobuf:"bytes,1,rep,name=profiles,proto3" json:"profiles,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -246,9 +253,11 @@ func (x *ListProfilesResponse) GetProfiles() []*Profile {
 	return nil
 }
 
+// Request of `ProfileService.GetProfile`.
 type GetProfileRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the profile.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -290,10 +299,13 @@ func (x *GetProfileRequest) GetName() string {
 	return ""
 }
 
+// Request of `ProfileService.PutProfile`.
 type PutProfileRequest struct {
-	state   protoimpl.MessageState `protogen:"open.v1"`
-	Name    string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Profile *Profile               `protobuf:"bytes,2,opt,name=profile,proto3" json:"profile,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the profile.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The profile as it is to be; its name may be left out.
+	Profile *Profile `protobuf:"bytes,2,opt,name=profile,proto3" json:"profile,omitempty"`
 	// Seconds from now until it expires: one to 2,592,000 (30 days); 0: a day.
 	LifetimeS uint64 `protobuf:"varint,3,opt,name=lifetime_s,proto3" json:"lifetime_s,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the profile's `modified.revision` equals this.
@@ -360,9 +372,11 @@ func (x *PutProfileRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Request of `ProfileService.DeleteProfile`.
 type DeleteProfileRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Name of the profile.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the profile's `modified.revision` equals this.
 	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -413,11 +427,14 @@ func (x *DeleteProfileRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// What a change of a profile answers.
 type ProfileChange struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	Revision uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	// See `Profile`; absent after a delete.
-	ExpiresAtMs   uint64 `protobuf:"varint,2,opt,name=expires_at_ms,json=expiresAtMs,proto3" json:"expires_at_ms,omitempty"`
+	ExpiresAtMs uint64 `protobuf:"varint,2,opt,name=expires_at_ms,json=expiresAtMs,proto3" json:"expires_at_ms,omitempty"`
+	// See `Profile`.
 	ExpiresAt     string `protobuf:"bytes,3,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -28,12 +28,16 @@ const (
 // ProfileServiceClient is the client API for ProfileService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// Variants of what nodes boot with, for a while.
 type ProfileServiceClient interface {
 	// All profiles by name; those that have expired are among them until they are deleted or a later put sweeps them away.
 	ListProfiles(ctx context.Context, in *ListProfilesRequest, opts ...grpc.CallOption) (*ListProfilesResponse, error)
+	// One profile. One that is not there: NOT_FOUND.
 	GetProfile(ctx context.Context, in *GetProfileRequest, opts ...grpc.CallOption) (*Profile, error)
 	// Creates or replaces; the name of the path counts. A node of another profile that has not expired is refused.
 	PutProfile(ctx context.Context, in *PutProfileRequest, opts ...grpc.CallOption) (*ProfileChange, error)
+	// Removes a profile: it applies to nobody from now on.
 	DeleteProfile(ctx context.Context, in *DeleteProfileRequest, opts ...grpc.CallOption) (*ProfileChange, error)
 }
 
@@ -88,12 +92,16 @@ func (c *profileServiceClient) DeleteProfile(ctx context.Context, in *DeleteProf
 // ProfileServiceServer is the server API for ProfileService service.
 // All implementations must embed UnimplementedProfileServiceServer
 // for forward compatibility.
+//
+// Variants of what nodes boot with, for a while.
 type ProfileServiceServer interface {
 	// All profiles by name; those that have expired are among them until they are deleted or a later put sweeps them away.
 	ListProfiles(context.Context, *ListProfilesRequest) (*ListProfilesResponse, error)
+	// One profile. One that is not there: NOT_FOUND.
 	GetProfile(context.Context, *GetProfileRequest) (*Profile, error)
 	// Creates or replaces; the name of the path counts. A node of another profile that has not expired is refused.
 	PutProfile(context.Context, *PutProfileRequest) (*ProfileChange, error)
+	// Removes a profile: it applies to nobody from now on.
 	DeleteProfile(context.Context, *DeleteProfileRequest) (*ProfileChange, error)
 	mustEmbedUnimplementedProfileServiceServer()
 }

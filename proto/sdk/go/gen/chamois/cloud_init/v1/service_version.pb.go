@@ -23,6 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Request of `ServiceVersionService.GetVersion`.
 type GetVersionRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -59,9 +60,11 @@ func (*GetVersionRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_cloud_init_v1_service_version_proto_rawDescGZIP(), []int{0}
 }
 
+// Answer of `ServiceVersionService.GetVersion`.
 type GetVersionResponse struct {
-	state       protoimpl.MessageState `protogen:"open.v1"`
-	ProcessName string                 `protobuf:"bytes,1,opt,name=process_name,proto3" json:"process_name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Always `chamois`.
+	ProcessName string `protobuf:"bytes,1,opt,name=process_name,proto3" json:"process_name,omitempty"`
 	// `Version: <version>`.
 	BuildInfo     string `protobuf:"bytes,2,opt,name=build_info,proto3" json:"build_info,omitempty"`
 	unknownFields protoimpl.UnknownFields

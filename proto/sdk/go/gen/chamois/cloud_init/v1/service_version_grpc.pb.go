@@ -28,6 +28,7 @@ const (
 //
 // OpenCHAMI's /cloud-init/version.
 type ServiceVersionServiceClient interface {
+	// Which version answers.
 	GetVersion(ctx context.Context, in *GetVersionRequest, opts ...grpc.CallOption) (*GetVersionResponse, error)
 }
 
@@ -55,6 +56,7 @@ func (c *serviceVersionServiceClient) GetVersion(ctx context.Context, in *GetVer
 //
 // OpenCHAMI's /cloud-init/version.
 type ServiceVersionServiceServer interface {
+	// Which version answers.
 	GetVersion(context.Context, *GetVersionRequest) (*GetVersionResponse, error)
 	mustEmbedUnimplementedServiceVersionServiceServer()
 }

@@ -23,6 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Request of `ClusterService.GetStatus`.
 type GetStatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -59,27 +60,37 @@ func (*GetStatusRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_cluster_v1_cluster_proto_rawDescGZIP(), []int{0}
 }
 
+// One member's view of the cluster.
 type ClusterStatus struct {
-	state       protoimpl.MessageState `protogen:"open.v1"`
-	ClusterName string                 `protobuf:"bytes,1,opt,name=cluster_name,json=clusterName,proto3" json:"cluster_name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the cluster, given with `chamois init`.
+	ClusterName string `protobuf:"bytes,1,opt,name=cluster_name,json=clusterName,proto3" json:"cluster_name,omitempty"`
 	// Random, fixed at bootstrap; empty before.
 	ClusterId string `protobuf:"bytes,2,opt,name=cluster_id,json=clusterId,proto3" json:"cluster_id,omitempty"`
 	// Member that answered.
 	MemberId uint64 `protobuf:"varint,3,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
 	// 0: none known.
-	LeaderId       uint64 `protobuf:"varint,4,opt,name=leader_id,json=leaderId,proto3" json:"leader_id,omitempty"`
-	Term           uint64 `protobuf:"varint,5,opt,name=term,proto3" json:"term,omitempty"`
-	LastLogIndex   uint64 `protobuf:"varint,6,opt,name=last_log_index,json=lastLogIndex,proto3" json:"last_log_index,omitempty"`
+	LeaderId uint64 `protobuf:"varint,4,opt,name=leader_id,json=leaderId,proto3" json:"leader_id,omitempty"`
+	// Raft term that the member is in.
+	Term uint64 `protobuf:"varint,5,opt,name=term,proto3" json:"term,omitempty"`
+	// Last index of the member's log.
+	LastLogIndex uint64 `protobuf:"varint,6,opt,name=last_log_index,json=lastLogIndex,proto3" json:"last_log_index,omitempty"`
+	// Last index that the member knows to be committed.
 	CommittedIndex uint64 `protobuf:"varint,7,opt,name=committed_index,json=committedIndex,proto3" json:"committed_index,omitempty"`
-	AppliedIndex   uint64 `protobuf:"varint,8,opt,name=applied_index,json=appliedIndex,proto3" json:"applied_index,omitempty"`
-	SnapshotIndex  uint64 `protobuf:"varint,9,opt,name=snapshot_index,json=snapshotIndex,proto3" json:"snapshot_index,omitempty"`
+	// Last index that the member has applied: the revision of what it answers from.
+	AppliedIndex uint64 `protobuf:"varint,8,opt,name=applied_index,json=appliedIndex,proto3" json:"applied_index,omitempty"`
+	// Last index that the member's newest snapshot file has; 0: it has none.
+	SnapshotIndex uint64 `protobuf:"varint,9,opt,name=snapshot_index,json=snapshotIndex,proto3" json:"snapshot_index,omitempty"`
 	// Digest of the applied state at `applied_index`, hex: equal on all members at one index.
-	Digest  string          `protobuf:"bytes,10,opt,name=digest,proto3" json:"digest,omitempty"`
+	Digest string `protobuf:"bytes,10,opt,name=digest,proto3" json:"digest,omitempty"`
+	// All members, as the member that answers knows them.
 	Members []*MemberStatus `protobuf:"bytes,11,rep,name=members,proto3" json:"members,omitempty"`
 	// Service addresses that this member holds now.
 	HeldAddresses []string `protobuf:"bytes,12,rep,name=held_addresses,json=heldAddresses,proto3" json:"held_addresses,omitempty"`
-	Version       string   `protobuf:"bytes,13,opt,name=version,proto3" json:"version,omitempty"`
-	FeatureLevel  uint32   `protobuf:"varint,14,opt,name=feature_level,json=featureLevel,proto3" json:"feature_level,omitempty"`
+	// Version of the member that answers, e.g. `0.9.0`.
+	Version string `protobuf:"bytes,13,opt,name=version,proto3" json:"version,omitempty"`
+	// What log and snapshot of the cluster may contain; raised when every member knows the next.
+	FeatureLevel uint32 `protobuf:"varint,14,opt,name=feature_level,json=featureLevel,proto3" json:"feature_level,omitempty"`
 	// Up to here the log is purged; a member further behind needs a snapshot.
 	PurgedIndex   uint64 `protobuf:"varint,15,opt,name=purged_index,json=purgedIndex,proto3" json:"purged_index,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -221,17 +232,22 @@ func (x *ClusterStatus) GetPurgedIndex() uint64 {
 	return 0
 }
 
+// A member, as another one knows it.
 type MemberStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Id    uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Id of the member; never given twice.
+	Id uint64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
 	// host:port of the peer port.
 	PeerAddress string `protobuf:"bytes,2,opt,name=peer_address,json=peerAddress,proto3" json:"peer_address,omitempty"`
-	Voter       bool   `protobuf:"varint,3,opt,name=voter,proto3" json:"voter,omitempty"`
+	// Whether it votes.
+	Voter bool `protobuf:"varint,3,opt,name=voter,proto3" json:"voter,omitempty"`
 	// Known to the leader only: last index the member has, and milliseconds since it last answered.
 	MatchedIndex *uint64 `protobuf:"varint,4,opt,name=matched_index,json=matchedIndex,proto3,oneof" json:"matched_index,omitempty"`
-	LastSeenMs   *uint64 `protobuf:"varint,5,opt,name=last_seen_ms,json=lastSeenMs,proto3,oneof" json:"last_seen_ms,omitempty"`
+	// See `matched_index`.
+	LastSeenMs *uint64 `protobuf:"varint,5,opt,name=last_seen_ms,json=lastSeenMs,proto3,oneof" json:"last_seen_ms,omitempty"`
 	// host:port of the gRPC API.
-	ApiAddress    string          `protobuf:"bytes,6,opt,name=api_address,json=apiAddress,proto3" json:"api_address,omitempty"`
+	ApiAddress string `protobuf:"bytes,6,opt,name=api_address,json=apiAddress,proto3" json:"api_address,omitempty"`
+	// What it is for.
 	Kind          MemberKind_Kind `protobuf:"varint,7,opt,name=kind,proto3,enum=chamois.cluster.v1.MemberKind_Kind" json:"kind,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

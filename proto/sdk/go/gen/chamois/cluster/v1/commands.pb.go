@@ -23,6 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// A voter, a learner or a witness.
 type MemberKind_Kind int32
 
 const (
@@ -79,6 +80,7 @@ func (MemberKind_Kind) EnumDescriptor() ([]byte, []int) {
 	return file_chamois_cluster_v1_commands_proto_rawDescGZIP(), []int{2, 0}
 }
 
+// One change of the cluster itself.
 type ClusterCommand struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Change:
@@ -205,6 +207,7 @@ type ClusterCommand_Bootstrap_ struct {
 }
 
 type ClusterCommand_SetFeatureLevel_ struct {
+	// See `SetFeatureLevel`.
 	SetFeatureLevel *ClusterCommand_SetFeatureLevel `protobuf:"bytes,2,opt,name=set_feature_level,json=setFeatureLevel,proto3,oneof"`
 }
 
@@ -214,6 +217,7 @@ type ClusterCommand_CreateJoinToken_ struct {
 }
 
 type ClusterCommand_AdmitMember_ struct {
+	// See `AdmitMember`.
 	AdmitMember *ClusterCommand_AdmitMember `protobuf:"bytes,4,opt,name=admit_member,json=admitMember,proto3,oneof"`
 }
 
@@ -223,10 +227,12 @@ type ClusterCommand_RotateSealingKey_ struct {
 }
 
 type ClusterCommand_ResealSecrets_ struct {
+	// See `ResealSecrets`.
 	ResealSecrets *ClusterCommand_ResealSecrets `protobuf:"bytes,11,opt,name=reseal_secrets,json=resealSecrets,proto3,oneof"`
 }
 
 type ClusterCommand_RetireSealingKey_ struct {
+	// See `RetireSealingKey`.
 	RetireSealingKey *ClusterCommand_RetireSealingKey `protobuf:"bytes,12,opt,name=retire_sealing_key,json=retireSealingKey,proto3,oneof"`
 }
 
@@ -248,7 +254,8 @@ func (*ClusterCommand_RetireSealingKey_) isClusterCommand_Change() {}
 type SealingKeys struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// For this key everything is sealed that is written.
-	ActiveId  string `protobuf:"bytes,1,opt,name=active_id,json=activeId,proto3" json:"active_id,omitempty"`
+	ActiveId string `protobuf:"bytes,1,opt,name=active_id,json=activeId,proto3" json:"active_id,omitempty"`
+	// X25519, 32 bytes.
 	PublicKey []byte `protobuf:"bytes,2,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
 	// Cluster time at which it became so, milliseconds since the Unix epoch.
 	SinceMs uint64 `protobuf:"varint,3,opt,name=since_ms,json=sinceMs,proto3" json:"since_ms,omitempty"`
@@ -367,12 +374,14 @@ func (*MemberKind) Descriptor() ([]byte, []int) {
 type JoinToken struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 16 hex digits.
-	Id           string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// SHA-256 of its secret.
 	SecretSha256 []byte `protobuf:"bytes,2,opt,name=secret_sha256,json=secretSha256,proto3" json:"secret_sha256,omitempty"`
 	// Cluster time, milliseconds since the Unix epoch.
 	ExpiresAtMs uint64 `protobuf:"varint,3,opt,name=expires_at_ms,json=expiresAtMs,proto3" json:"expires_at_ms,omitempty"`
 	// How many members it may admit in all.
-	Uses uint32          `protobuf:"varint,4,opt,name=uses,proto3" json:"uses,omitempty"`
+	Uses uint32 `protobuf:"varint,4,opt,name=uses,proto3" json:"uses,omitempty"`
+	// What the members are for that it admits.
 	Kind MemberKind_Kind `protobuf:"varint,5,opt,name=kind,proto3,enum=chamois.cluster.v1.MemberKind_Kind" json:"kind,omitempty"`
 	// The members that it has admitted: a repeated request is given the same id.
 	Admitted      []*JoinToken_Admitted `protobuf:"bytes,6,rep,name=admitted,proto3" json:"admitted,omitempty"`
@@ -455,10 +464,13 @@ func (x *JoinToken) GetAdmitted() []*JoinToken_Admitted {
 // A secret as it stands in log and snapshots: HPKE (X25519, HKDF-SHA256, AES-256-GCM), AAD = name and version. The first byte is
 // the format: after 1 the encapsulated key follows, after 2 the id of the key that opens it (8 bytes) and then the encapsulated key.
 type SealedSecret struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Version       uint32                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
-	Ciphertext    []byte                 `protobuf:"bytes,3,opt,name=ciphertext,proto3" json:"ciphertext,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is called, e.g. `bmc/x1000c0s0b0`: part of what is authenticated.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Counts up with each value of the secret: part of what is authenticated.
+	Version uint32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	// The sealed bytes.
+	Ciphertext    []byte `protobuf:"bytes,3,opt,name=ciphertext,proto3" json:"ciphertext,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -514,15 +526,18 @@ func (x *SealedSecret) GetCiphertext() []byte {
 	return nil
 }
 
+// The first entry of a cluster.
 type ClusterCommand_Bootstrap struct {
-	state       protoimpl.MessageState `protogen:"open.v1"`
-	ClusterName string                 `protobuf:"bytes,1,opt,name=cluster_name,json=clusterName,proto3" json:"cluster_name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the cluster.
+	ClusterName string `protobuf:"bytes,1,opt,name=cluster_name,json=clusterName,proto3" json:"cluster_name,omitempty"`
 	// Key of the address adverts (HMAC-SHA-256), sealed.
 	AdvertKey *SealedSecret `protobuf:"bytes,2,opt,name=advert_key,json=advertKey,proto3" json:"advert_key,omitempty"`
 	// The level that a cluster of this version begins with; 0 means 1.
 	FeatureLevel uint32 `protobuf:"varint,3,opt,name=feature_level,json=featureLevel,proto3" json:"feature_level,omitempty"`
 	// The key of the CA and the key that signs tokens (PKCS#8 PEM), sealed; absent where both are kept offline.
-	CaKey    *SealedSecret `protobuf:"bytes,4,opt,name=ca_key,json=caKey,proto3" json:"ca_key,omitempty"`
+	CaKey *SealedSecret `protobuf:"bytes,4,opt,name=ca_key,json=caKey,proto3" json:"ca_key,omitempty"`
+	// See `ca_key`.
 	TokenKey *SealedSecret `protobuf:"bytes,5,opt,name=token_key,json=tokenKey,proto3" json:"token_key,omitempty"`
 	// The token that `chamois init` printed for the next members.
 	JoinToken *JoinToken `protobuf:"bytes,6,opt,name=join_token,json=joinToken,proto3" json:"join_token,omitempty"`
@@ -613,8 +628,9 @@ func (x *ClusterCommand_Bootstrap) GetNextMemberId() uint64 {
 
 // Raises what log and snapshot may contain; never lowers it.
 type ClusterCommand_SetFeatureLevel struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Level         uint32                 `protobuf:"varint,1,opt,name=level,proto3" json:"level,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The new level; one that is not higher changes nothing.
+	Level         uint32 `protobuf:"varint,1,opt,name=level,proto3" json:"level,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -658,8 +674,9 @@ func (x *ClusterCommand_SetFeatureLevel) GetLevel() uint32 {
 
 // A token for members that join. Those that have ended are forgotten at the same time.
 type ClusterCommand_CreateJoinToken struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Token         *JoinToken             `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The token, with the digest of its secret.
+	Token         *JoinToken `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -703,8 +720,9 @@ func (x *ClusterCommand_CreateJoinToken) GetToken() *JoinToken {
 
 // Gives a new member its id, once for each public key, against a token.
 type ClusterCommand_AdmitMember struct {
-	state   protoimpl.MessageState `protogen:"open.v1"`
-	TokenId string                 `protobuf:"bytes,1,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the token.
+	TokenId string `protobuf:"bytes,1,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
 	// SHA-256 of the token's secret.
 	SecretSha256 []byte `protobuf:"bytes,2,opt,name=secret_sha256,json=secretSha256,proto3" json:"secret_sha256,omitempty"`
 	// SubjectPublicKeyInfo (DER) of the member.
@@ -831,7 +849,8 @@ func (x *ClusterCommand_RotateSealingKey) GetIfActive() string {
 
 // The same secrets for the key that seals, 64 at most. What was changed since it was read stays as it is.
 type ClusterCommand_ResealSecrets struct {
-	state         protoimpl.MessageState                   `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Secrets that were sealed anew.
 	Secrets       []*ClusterCommand_ResealSecrets_Resealed `protobuf:"bytes,1,rep,name=secrets,proto3" json:"secrets,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -876,8 +895,9 @@ func (x *ClusterCommand_ResealSecrets) GetSecrets() []*ClusterCommand_ResealSecr
 
 // Nothing is sealed for the key before any more: members forget it. `Conflict` as long as a secret is.
 type ClusterCommand_RetireSealingKey struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the key before.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -919,10 +939,12 @@ func (x *ClusterCommand_RetireSealingKey) GetId() string {
 	return ""
 }
 
+// One of them.
 type ClusterCommand_ResealSecrets_Resealed struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The first 48 bytes of the ciphertext that was opened: its encapsulated key is among them, which no other has.
-	Was           []byte        `protobuf:"bytes,1,opt,name=was,proto3" json:"was,omitempty"`
+	Was []byte `protobuf:"bytes,1,opt,name=was,proto3" json:"was,omitempty"`
+	// The same secret for the key that seals now.
 	Sealed        *SealedSecret `protobuf:"bytes,2,opt,name=sealed,proto3" json:"sealed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -972,10 +994,13 @@ func (x *ClusterCommand_ResealSecrets_Resealed) GetSealed() *SealedSecret {
 	return nil
 }
 
+// A member that it has admitted.
 type JoinToken_Admitted struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	MemberId      uint64                 `protobuf:"varint,1,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
-	PublicKey     []byte                 `protobuf:"bytes,2,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id.
+	MemberId uint64 `protobuf:"varint,1,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
+	// SubjectPublicKeyInfo (DER) that it came with.
+	PublicKey     []byte `protobuf:"bytes,2,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

@@ -23,6 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Request of `MemberService.CreateJoinToken`.
 type CreateJoinTokenRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// UNSPECIFIED: a voter.
@@ -86,6 +87,7 @@ func (x *CreateJoinTokenRequest) GetUses() uint32 {
 	return 0
 }
 
+// Answer of `MemberService.CreateJoinToken`.
 type CreateJoinTokenResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// For `chamois join --token`.
@@ -149,9 +151,11 @@ func (x *CreateJoinTokenResponse) GetAddress() string {
 	return ""
 }
 
+// Request of `MemberService.PromoteMember`.
 type PromoteMemberRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the learner.
+	Id            uint64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -193,6 +197,7 @@ func (x *PromoteMemberRequest) GetId() uint64 {
 	return 0
 }
 
+// Answer of `MemberService.PromoteMember`.
 type PromoteMemberResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -229,9 +234,11 @@ func (*PromoteMemberResponse) Descriptor() ([]byte, []int) {
 	return file_chamois_cluster_v1_member_proto_rawDescGZIP(), []int{3}
 }
 
+// Request of `MemberService.RemoveMember`.
 type RemoveMemberRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the member.
+	Id            uint64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -273,6 +280,7 @@ func (x *RemoveMemberRequest) GetId() uint64 {
 	return 0
 }
 
+// Answer of `MemberService.RemoveMember`.
 type RemoveMemberResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -309,6 +317,7 @@ func (*RemoveMemberResponse) Descriptor() ([]byte, []int) {
 	return file_chamois_cluster_v1_member_proto_rawDescGZIP(), []int{5}
 }
 
+// Request of `MemberService.ReplaceMember`.
 type ReplaceMemberRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The voter that leaves.
@@ -363,6 +372,7 @@ func (x *ReplaceMemberRequest) GetWith() uint64 {
 	return 0
 }
 
+// Answer of `MemberService.ReplaceMember`.
 type ReplaceMemberResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -399,11 +409,14 @@ func (*ReplaceMemberResponse) Descriptor() ([]byte, []int) {
 	return file_chamois_cluster_v1_member_proto_rawDescGZIP(), []int{7}
 }
 
+// Request of `MemberService.SetMemberAddress`.
 type SetMemberAddressRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Id    uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Id of the member.
+	Id uint64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
 	// host:port; empty: as it is.
-	PeerAddress   string `protobuf:"bytes,2,opt,name=peer_address,json=peerAddress,proto3" json:"peer_address,omitempty"`
+	PeerAddress string `protobuf:"bytes,2,opt,name=peer_address,json=peerAddress,proto3" json:"peer_address,omitempty"`
+	// host:port of its gRPC API; empty: as it is.
 	ApiAddress    string `protobuf:"bytes,3,opt,name=api_address,json=apiAddress,proto3" json:"api_address,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -460,6 +473,7 @@ func (x *SetMemberAddressRequest) GetApiAddress() string {
 	return ""
 }
 
+// Answer of `MemberService.SetMemberAddress`.
 type SetMemberAddressResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -496,6 +510,7 @@ func (*SetMemberAddressResponse) Descriptor() ([]byte, []int) {
 	return file_chamois_cluster_v1_member_proto_rawDescGZIP(), []int{9}
 }
 
+// Request of `MemberService.TransferLeader`.
 type TransferLeaderRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 0: the voter that is furthest.
@@ -541,9 +556,11 @@ func (x *TransferLeaderRequest) GetTo() uint64 {
 	return 0
 }
 
+// Answer of `MemberService.TransferLeader`.
 type TransferLeaderResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	LeaderId      uint64                 `protobuf:"varint,1,opt,name=leader_id,json=leaderId,proto3" json:"leader_id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The member that leads now.
+	LeaderId      uint64 `protobuf:"varint,1,opt,name=leader_id,json=leaderId,proto3" json:"leader_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -585,16 +602,19 @@ func (x *TransferLeaderResponse) GetLeaderId() uint64 {
 	return 0
 }
 
+// Request of `JoinService.Join`.
 type JoinRequest struct {
-	state   protoimpl.MessageState `protogen:"open.v1"`
-	TokenId string                 `protobuf:"bytes,1,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the token.
+	TokenId string `protobuf:"bytes,1,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
 	// The token's secret: shown to nobody but a server whose CA the token names.
 	TokenSecret []byte `protobuf:"bytes,2,opt,name=token_secret,json=tokenSecret,proto3" json:"token_secret,omitempty"`
 	// SubjectPublicKeyInfo (DER) of the member's P-256 key.
 	PublicKey []byte `protobuf:"bytes,3,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
 	// host:port of its peer port and gRPC API, as the others dial them.
 	PeerAddress string `protobuf:"bytes,4,opt,name=peer_address,json=peerAddress,proto3" json:"peer_address,omitempty"`
-	ApiAddress  string `protobuf:"bytes,5,opt,name=api_address,json=apiAddress,proto3" json:"api_address,omitempty"`
+	// See `peer_address`.
+	ApiAddress string `protobuf:"bytes,5,opt,name=api_address,json=apiAddress,proto3" json:"api_address,omitempty"`
 	// More host names and addresses that its certificate is to be good for.
 	Names         []string `protobuf:"bytes,6,rep,name=names,proto3" json:"names,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -673,13 +693,17 @@ func (x *JoinRequest) GetNames() []string {
 	return nil
 }
 
+// Answer of `JoinService.Join`.
 type JoinResponse struct {
-	state       protoimpl.MessageState `protogen:"open.v1"`
-	MemberId    uint64                 `protobuf:"varint,1,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
-	ClusterName string                 `protobuf:"bytes,2,opt,name=cluster_name,json=clusterName,proto3" json:"cluster_name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the new member.
+	MemberId uint64 `protobuf:"varint,1,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
+	// Name of the cluster.
+	ClusterName string `protobuf:"bytes,2,opt,name=cluster_name,json=clusterName,proto3" json:"cluster_name,omitempty"`
 	// PEM.
 	CaCertificate string `protobuf:"bytes,3,opt,name=ca_certificate,json=caCertificate,proto3" json:"ca_certificate,omitempty"`
-	Certificate   string `protobuf:"bytes,4,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	// The new member's certificate, PEM.
+	Certificate string `protobuf:"bytes,4,opt,name=certificate,proto3" json:"certificate,omitempty"`
 	// The key that unseals secrets, PEM. Only over a channel that the token's pin has proved. Empty where the member that was asked has
 	// it from a credential or a command: then the new one needs the same.
 	Kek string `protobuf:"bytes,5,opt,name=kek,proto3" json:"kek,omitempty"`
@@ -770,12 +794,17 @@ func (x *JoinResponse) GetMembers() []*JoinResponse_Member {
 	return nil
 }
 
+// A member.
 type JoinResponse_Member struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
-	PeerAddress   string                 `protobuf:"bytes,2,opt,name=peer_address,json=peerAddress,proto3" json:"peer_address,omitempty"`
-	ApiAddress    string                 `protobuf:"bytes,3,opt,name=api_address,json=apiAddress,proto3" json:"api_address,omitempty"`
-	PublicKey     []byte                 `protobuf:"bytes,4,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id.
+	Id uint64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	// host:port of its peer port.
+	PeerAddress string `protobuf:"bytes,2,opt,name=peer_address,json=peerAddress,proto3" json:"peer_address,omitempty"`
+	// host:port of its gRPC API.
+	ApiAddress string `protobuf:"bytes,3,opt,name=api_address,json=apiAddress,proto3" json:"api_address,omitempty"`
+	// SubjectPublicKeyInfo (DER): the pinned key.
+	PublicKey     []byte `protobuf:"bytes,4,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

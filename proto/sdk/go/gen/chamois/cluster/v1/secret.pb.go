@@ -23,6 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Request of `SecretService.GetSecretsStatus`.
 type GetSecretsStatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -59,6 +60,7 @@ func (*GetSecretsStatusRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_cluster_v1_secret_proto_rawDescGZIP(), []int{0}
 }
 
+// Where the sealed secrets stand.
 type SecretsStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the key that seals: the first 8 bytes of the SHA-256 of its public half, in hex.
@@ -68,9 +70,11 @@ type SecretsStatus struct {
 	// The key before, as long as a secret is sealed for it.
 	RetiringId string `protobuf:"bytes,3,opt,name=retiring_id,json=retiringId,proto3" json:"retiring_id,omitempty"`
 	// Secrets in all, and those that are still to be sealed for the key that seals.
-	Secrets      uint64        `protobuf:"varint,4,opt,name=secrets,proto3" json:"secrets,omitempty"`
-	ToBeResealed uint64        `protobuf:"varint,5,opt,name=to_be_resealed,json=toBeResealed,proto3" json:"to_be_resealed,omitempty"`
-	Members      []*MemberKeks `protobuf:"bytes,6,rep,name=members,proto3" json:"members,omitempty"`
+	Secrets uint64 `protobuf:"varint,4,opt,name=secrets,proto3" json:"secrets,omitempty"`
+	// See `secrets`.
+	ToBeResealed uint64 `protobuf:"varint,5,opt,name=to_be_resealed,json=toBeResealed,proto3" json:"to_be_resealed,omitempty"`
+	// Which member has which keys.
+	Members []*MemberKeks `protobuf:"bytes,6,rep,name=members,proto3" json:"members,omitempty"`
 	// Of those that are still to be sealed, some that do not open on the member that answers; 16 at most. A rotation ends when a member
 	// leads that opens all.
 	Unopened      []*UnopenedSecret `protobuf:"bytes,7,rep,name=unopened,proto3" json:"unopened,omitempty"`
@@ -160,7 +164,8 @@ func (x *SecretsStatus) GetUnopened() []*UnopenedSecret {
 // A secret that does not open on a member.
 type UnopenedSecret struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// As in `SealedSecret`.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Why, without anything of the secret.
 	Problem       string `protobuf:"bytes,2,opt,name=problem,proto3" json:"problem,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -213,11 +218,13 @@ func (x *UnopenedSecret) GetProblem() string {
 
 // Which keys a member has.
 type MemberKeks struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	MemberId uint64                 `protobuf:"varint,1,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the member.
+	MemberId uint64 `protobuf:"varint,1,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
 	// It did not answer; what it has is not known.
-	Unreachable bool     `protobuf:"varint,2,opt,name=unreachable,proto3" json:"unreachable,omitempty"`
-	KekIds      []string `protobuf:"bytes,3,rep,name=kek_ids,json=kekIds,proto3" json:"kek_ids,omitempty"`
+	Unreachable bool `protobuf:"varint,2,opt,name=unreachable,proto3" json:"unreachable,omitempty"`
+	// Ids of the keys that it has.
+	KekIds []string `protobuf:"bytes,3,rep,name=kek_ids,json=kekIds,proto3" json:"kek_ids,omitempty"`
 	// Where it has them from: `file`, `credential <name>` or `command <program>`.
 	Source string `protobuf:"bytes,4,opt,name=source,proto3" json:"source,omitempty"`
 	// Those of the keys in use that it has not: secrets sealed for them do not open there.
@@ -300,6 +307,7 @@ func (x *MemberKeks) GetProblem() string {
 	return ""
 }
 
+// Request of `SecretService.RotateKek`.
 type RotateKekRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The new key (X25519, PKCS#8 PEM), made by whoever asks so that it can be kept apart before anything is sealed for it. Empty
@@ -364,11 +372,15 @@ func (x *RotateKekRequest) GetIfActive() string {
 	return ""
 }
 
+// Answer of `SecretService.RotateKek`.
 type RotateKekResponse struct {
-	state      protoimpl.MessageState `protogen:"open.v1"`
-	Revision   uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
-	ActiveId   string                 `protobuf:"bytes,2,opt,name=active_id,json=activeId,proto3" json:"active_id,omitempty"`
-	RetiringId string                 `protobuf:"bytes,3,opt,name=retiring_id,json=retiringId,proto3" json:"retiring_id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Id of the key that seals now.
+	ActiveId string `protobuf:"bytes,2,opt,name=active_id,json=activeId,proto3" json:"active_id,omitempty"`
+	// Id of the key before, as long as a secret is sealed for it.
+	RetiringId string `protobuf:"bytes,3,opt,name=retiring_id,json=retiringId,proto3" json:"retiring_id,omitempty"`
 	// Members that have kept the new key.
 	Members []uint64 `protobuf:"varint,4,rep,packed,name=members,proto3" json:"members,omitempty"`
 	// Members that could not be reached; they are given it when they are back.
@@ -442,6 +454,7 @@ func (x *RotateKekResponse) GetAbsent() []uint64 {
 	return nil
 }
 
+// Request of `SecretPeerService.ListKeks`.
 type ListKeksRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -478,11 +491,15 @@ func (*ListKeksRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_cluster_v1_secret_proto_rawDescGZIP(), []int{6}
 }
 
+// Answer of `SecretPeerService.ListKeks`.
 type ListKeksResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	KekIds        []string               `protobuf:"bytes,1,rep,name=kek_ids,json=kekIds,proto3" json:"kek_ids,omitempty"`
-	Source        string                 `protobuf:"bytes,2,opt,name=source,proto3" json:"source,omitempty"`
-	Problem       string                 `protobuf:"bytes,3,opt,name=problem,proto3" json:"problem,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Ids of the keys that it has.
+	KekIds []string `protobuf:"bytes,1,rep,name=kek_ids,json=kekIds,proto3" json:"kek_ids,omitempty"`
+	// As in `MemberKeks`.
+	Source string `protobuf:"bytes,2,opt,name=source,proto3" json:"source,omitempty"`
+	// As in `MemberKeks`.
+	Problem       string `protobuf:"bytes,3,opt,name=problem,proto3" json:"problem,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -538,10 +555,12 @@ func (x *ListKeksResponse) GetProblem() string {
 	return ""
 }
 
+// Request of `SecretPeerService.KeepKek`.
 type KeepKekRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// PKCS#8 PEM; empty: the key of this id must be there.
-	Kek           string `protobuf:"bytes,1,opt,name=kek,proto3" json:"kek,omitempty"`
+	Kek string `protobuf:"bytes,1,opt,name=kek,proto3" json:"kek,omitempty"`
+	// Id of the key.
 	Id            string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -591,6 +610,7 @@ func (x *KeepKekRequest) GetId() string {
 	return ""
 }
 
+// Answer of `SecretPeerService.KeepKek`.
 type KeepKekResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -627,9 +647,11 @@ func (*KeepKekResponse) Descriptor() ([]byte, []int) {
 	return file_chamois_cluster_v1_secret_proto_rawDescGZIP(), []int{9}
 }
 
+// Request of `SecretPeerService.FetchKek`.
 type FetchKekRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the key.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -671,6 +693,7 @@ func (x *FetchKekRequest) GetId() string {
 	return ""
 }
 
+// Answer of `SecretPeerService.FetchKek`.
 type FetchKekResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// PKCS#8 PEM. Only over a channel whose both ends are pinned members.

@@ -180,6 +180,7 @@ const (
 //
 // Between members: the keys that open sealed secrets.
 type SecretPeerServiceClient interface {
+	// Which keys the member that is asked has; their ids, never the keys.
 	ListKeks(ctx context.Context, in *ListKeksRequest, opts ...grpc.CallOption) (*ListKeksResponse, error)
 	// Answers when the key is on disk; a member whose keys come from elsewhere must have been given it there.
 	KeepKek(ctx context.Context, in *KeepKekRequest, opts ...grpc.CallOption) (*KeepKekResponse, error)
@@ -231,6 +232,7 @@ func (c *secretPeerServiceClient) FetchKek(ctx context.Context, in *FetchKekRequ
 //
 // Between members: the keys that open sealed secrets.
 type SecretPeerServiceServer interface {
+	// Which keys the member that is asked has; their ids, never the keys.
 	ListKeks(context.Context, *ListKeksRequest) (*ListKeksResponse, error)
 	// Answers when the key is on disk; a member whose keys come from elsewhere must have been given it there.
 	KeepKek(context.Context, *KeepKekRequest) (*KeepKekResponse, error)

@@ -22,6 +22,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Request of `SnapshotService.SaveSnapshot`.
 type SaveSnapshotRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -58,6 +59,7 @@ func (*SaveSnapshotRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_cluster_v1_snapshot_proto_rawDescGZIP(), []int{0}
 }
 
+// Answer of `SnapshotService.SaveSnapshot`.
 type SaveSnapshotResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The next bytes of the file. It checks itself: frames with CRC-32, and the number of rows at its end.

@@ -23,6 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// What the caller of a console sends.
 type ConsoleInput struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Input:
@@ -124,6 +125,7 @@ func (*ConsoleInput_Data) isConsoleInput_Input() {}
 
 func (*ConsoleInput_Size_) isConsoleInput_Input() {}
 
+// What the caller of a console is sent.
 type ConsoleOutput struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Output:
@@ -205,10 +207,12 @@ type isConsoleOutput_Output interface {
 }
 
 type ConsoleOutput_Opened_ struct {
+	// The console is connected.
 	Opened *ConsoleOutput_Opened `protobuf:"bytes,1,opt,name=opened,proto3,oneof"`
 }
 
 type ConsoleOutput_Data struct {
+	// What the console said.
 	Data []byte `protobuf:"bytes,2,opt,name=data,proto3,oneof"`
 }
 
@@ -223,9 +227,11 @@ func (*ConsoleOutput_Data) isConsoleOutput_Output() {}
 
 func (*ConsoleOutput_Ended) isConsoleOutput_Output() {}
 
+// Request of `ConsoleService.GetConsole`.
 type GetConsoleRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xname of the node.
+	Node          string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -267,6 +273,7 @@ func (x *GetConsoleRequest) GetNode() string {
 	return ""
 }
 
+// Request of `ConsoleService.ListConsoles`.
 type ListConsolesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Xnames and nodesets; empty: all.
@@ -312,9 +319,11 @@ func (x *ListConsolesRequest) GetNode() []string {
 	return nil
 }
 
+// Answer of `ConsoleService.ListConsoles`.
 type ListConsolesResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Consoles      []*Console             `protobuf:"bytes,1,rep,name=consoles,proto3" json:"consoles,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sorted by xname of the node.
+	Consoles      []*Console `protobuf:"bytes,1,rep,name=consoles,proto3" json:"consoles,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -356,14 +365,17 @@ func (x *ListConsolesResponse) GetConsoles() []*Console {
 	return nil
 }
 
+// How the serial console of a node is reached.
 type Console struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Xname of the node.
 	Node string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
 	// `ssh` or `ipmi`; only `ssh` can be connected to here.
 	Protocol string `protobuf:"bytes,2,opt,name=protocol,proto3" json:"protocol,omitempty"`
-	Address  string `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"`
-	Port     uint32 `protobuf:"varint,4,opt,name=port,proto3" json:"port,omitempty"`
+	// Host name or address of the BMC.
+	Address string `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"`
+	// TCP port of the BMC's SSH service; of `ipmi` UDP.
+	Port uint32 `protobuf:"varint,4,opt,name=port,proto3" json:"port,omitempty"`
 	// What is typed once logged in to reach the serial line, e.g. `vsp`; empty where the port is the line itself.
 	EntryCommand string `protobuf:"bytes,5,opt,name=entry_command,proto3" json:"entry_command,omitempty"`
 	// A line of conman.conf for it, which runs `chamois console`.
@@ -444,12 +456,14 @@ func (x *Console) GetConman() string {
 	return ""
 }
 
+// Which console, and how.
 type ConsoleInput_Open struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Xname.
 	Node string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
 	// Only looks on: what is typed is refused.
-	ReadOnly      bool               `protobuf:"varint,2,opt,name=read_only,json=readOnly,proto3" json:"read_only,omitempty"`
+	ReadOnly bool `protobuf:"varint,2,opt,name=read_only,json=readOnly,proto3" json:"read_only,omitempty"`
+	// As `ConsoleInput.size`.
 	Size          *ConsoleInput_Size `protobuf:"bytes,3,opt,name=size,proto3" json:"size,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -506,10 +520,13 @@ func (x *ConsoleInput_Open) GetSize() *ConsoleInput_Size {
 	return nil
 }
 
+// Size of the caller's terminal.
 type ConsoleInput_Size struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Columns       uint32                 `protobuf:"varint,1,opt,name=columns,proto3" json:"columns,omitempty"`
-	Rows          uint32                 `protobuf:"varint,2,opt,name=rows,proto3" json:"rows,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Characters of a line.
+	Columns uint32 `protobuf:"varint,1,opt,name=columns,proto3" json:"columns,omitempty"`
+	// Lines.
+	Rows          uint32 `protobuf:"varint,2,opt,name=rows,proto3" json:"rows,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -560,8 +577,9 @@ func (x *ConsoleInput_Size) GetRows() uint32 {
 
 // Said once, before any data.
 type ConsoleOutput_Opened struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Console       *Console               `protobuf:"bytes,1,opt,name=console,proto3" json:"console,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How it is reached.
+	Console       *Console `protobuf:"bytes,1,opt,name=console,proto3" json:"console,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

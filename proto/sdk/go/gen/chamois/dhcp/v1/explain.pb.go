@@ -79,11 +79,13 @@ func (DhcpNetworkAnswer_Turn) EnumDescriptor() ([]byte, []int) {
 	return file_chamois_dhcp_v1_explain_proto_rawDescGZIP(), []int{4, 0}
 }
 
+// Which packet is sent.
 type DhcpAnswer_Outcome int32
 
 const (
 	DhcpAnswer_OUTCOME_UNSPECIFIED DhcpAnswer_Outcome = 0
-	DhcpAnswer_OUTCOME_OFFER       DhcpAnswer_Outcome = 1
+	// DHCPOFFER.
+	DhcpAnswer_OUTCOME_OFFER DhcpAnswer_Outcome = 1
 	// DHCPACK at once.
 	DhcpAnswer_OUTCOME_ACK DhcpAnswer_Outcome = 2
 	// DHCPACK when the lease is committed and this member has applied it.
@@ -144,7 +146,8 @@ func (DhcpAnswer_Outcome) EnumDescriptor() ([]byte, []int) {
 // What the client would send. Only the MAC is needed.
 type ExplainDhcpRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Mac   string                 `protobuf:"bytes,1,opt,name=mac,proto3" json:"mac,omitempty"`
+	// MAC of the client, in any case.
+	Mac string `protobuf:"bytes,1,opt,name=mac,proto3" json:"mac,omitempty"`
 	// Name of a `[[network]]` of this member; empty: those where it gets an answer, or if it gets none, all.
 	Network string `protobuf:"bytes,2,opt,name=network,proto3" json:"network,omitempty"`
 	// Option 93, in order.
@@ -258,9 +261,11 @@ func (x *ExplainDhcpRequest) GetRequested() string {
 	return ""
 }
 
+// What a client hears, and why.
 type DhcpExplanation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Mac   string                 `protobuf:"bytes,1,opt,name=mac,proto3" json:"mac,omitempty"`
+	// MAC of the client, lower case with colons.
+	Mac string `protobuf:"bytes,1,opt,name=mac,proto3" json:"mac,omitempty"`
 	// The member that answered; others may be behind or ahead of it.
 	Member uint64 `protobuf:"varint,2,opt,name=member,proto3" json:"member,omitempty"`
 	// Everything is as of this revision.
@@ -274,7 +279,8 @@ type DhcpExplanation struct {
 	// Addresses that are held for the client, or for others from it.
 	Held []*HeldAddress `protobuf:"bytes,7,rep,name=held,proto3" json:"held,omitempty"`
 	// Absent: nobody has told of it, or SMD knows it by now.
-	Unknown       *UnknownClient       `protobuf:"bytes,8,opt,name=unknown,proto3" json:"unknown,omitempty"`
+	Unknown *UnknownClient `protobuf:"bytes,8,opt,name=unknown,proto3" json:"unknown,omitempty"`
+	// One for each network that was asked for, or on which it gets an answer.
 	Networks      []*DhcpNetworkAnswer `protobuf:"bytes,9,rep,name=networks,proto3" json:"networks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -378,9 +384,11 @@ type DhcpKnownInterface struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Xname; empty: nobody's.
 	ComponentId string `protobuf:"bytes,1,opt,name=component_id,proto3" json:"component_id,omitempty"`
+	// As SMD has it.
 	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
 	// Whether its component is given something to boot.
-	Boots         bool                `protobuf:"varint,3,opt,name=boots,proto3" json:"boots,omitempty"`
+	Boots bool `protobuf:"varint,3,opt,name=boots,proto3" json:"boots,omitempty"`
+	// In the order of SMD.
 	Addresses     []*DhcpKnownAddress `protobuf:"bytes,4,rep,name=addresses,proto3" json:"addresses,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -444,9 +452,11 @@ func (x *DhcpKnownInterface) GetAddresses() []*DhcpKnownAddress {
 	return nil
 }
 
+// An address that SMD has for the interface.
 type DhcpKnownAddress struct {
-	state   protoimpl.MessageState `protogen:"open.v1"`
-	Address string                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// IPv4 or IPv6.
+	Address string `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
 	// The subnet that DHCP serves it in (CIDR); empty: none.
 	Subnet        string `protobuf:"bytes,2,opt,name=subnet,proto3" json:"subnet,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -503,8 +513,9 @@ type DhcpNetworkAnswer struct {
 	// Name of the `[[network]]`.
 	Network string `protobuf:"bytes,1,opt,name=network,proto3" json:"network,omitempty"`
 	// What option 54 and all URLs name.
-	ServiceAddress string                 `protobuf:"bytes,2,opt,name=service_address,proto3" json:"service_address,omitempty"`
-	Turn           DhcpNetworkAnswer_Turn `protobuf:"varint,3,opt,name=turn,proto3,enum=chamois.dhcp.v1.DhcpNetworkAnswer_Turn" json:"turn,omitempty"`
+	ServiceAddress string `protobuf:"bytes,2,opt,name=service_address,proto3" json:"service_address,omitempty"`
+	// Whether this member answers.
+	Turn DhcpNetworkAnswer_Turn `protobuf:"varint,3,opt,name=turn,proto3,enum=chamois.dhcp.v1.DhcpNetworkAnswer_Turn" json:"turn,omitempty"`
 	// What that means, for a person.
 	TurnReason string `protobuf:"bytes,4,opt,name=turn_reason,proto3" json:"turn_reason,omitempty"`
 	// The subnet that the client is on (CIDR); empty: none that is served here.
@@ -614,9 +625,11 @@ func (x *DhcpNetworkAnswer) GetAnsweringMember() uint64 {
 	return 0
 }
 
+// What the client hears after one packet.
 type DhcpAnswer struct {
-	state   protoimpl.MessageState `protogen:"open.v1"`
-	Outcome DhcpAnswer_Outcome     `protobuf:"varint,1,opt,name=outcome,proto3,enum=chamois.dhcp.v1.DhcpAnswer_Outcome" json:"outcome,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which packet is sent.
+	Outcome DhcpAnswer_Outcome `protobuf:"varint,1,opt,name=outcome,proto3,enum=chamois.dhcp.v1.DhcpAnswer_Outcome" json:"outcome,omitempty"`
 	// Name of the reason of a silence, or of what is missing in an answer, as in `chamois_dhcp_packets_total`.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	// What decided, for a person.
@@ -625,7 +638,9 @@ type DhcpAnswer struct {
 	Address string `protobuf:"bytes,4,opt,name=address,proto3" json:"address,omitempty"`
 	// Where it boots from, in the fields of BOOTP; empty: nothing is said.
 	NextServer string `protobuf:"bytes,5,opt,name=next_server,proto3" json:"next_server,omitempty"`
-	File       string `protobuf:"bytes,6,opt,name=file,proto3" json:"file,omitempty"`
+	// See `next_server`.
+	File string `protobuf:"bytes,6,opt,name=file,proto3" json:"file,omitempty"`
+	// See `next_server`.
 	ServerName string `protobuf:"bytes,7,opt,name=server_name,proto3" json:"server_name,omitempty"`
 	// Why it boots that, or nothing, for a person.
 	BootReason string `protobuf:"bytes,8,opt,name=boot_reason,proto3" json:"boot_reason,omitempty"`
@@ -749,11 +764,13 @@ func (x *DhcpAnswer) GetIgnoredBy() *DhcpPolicyPlace {
 // A policy, and where it stands among all.
 type DhcpPolicyPlace struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Name of the policy.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Its number, from 1 on, in the order in which policies are looked at: by priority, then by name.
 	Place uint32 `protobuf:"varint,2,opt,name=place,proto3" json:"place,omitempty"`
 	// How many there are.
-	Of            uint32 `protobuf:"varint,3,opt,name=of,proto3" json:"of,omitempty"`
+	Of uint32 `protobuf:"varint,3,opt,name=of,proto3" json:"of,omitempty"`
+	// Its priority.
 	Priority      uint32 `protobuf:"varint,4,opt,name=priority,proto3" json:"priority,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -817,9 +834,11 @@ func (x *DhcpPolicyPlace) GetPriority() uint32 {
 	return 0
 }
 
+// An option of an answer.
 type DhcpOptionValue struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Code  uint32                 `protobuf:"varint,1,opt,name=code,proto3" json:"code,omitempty"`
+	// Its code.
+	Code uint32 `protobuf:"varint,1,opt,name=code,proto3" json:"code,omitempty"`
 	// As IANA calls it; empty: no name is known here.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	// As a person reads it.

@@ -23,6 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Whose the address is.
 type DhcpLease_State int32
 
 const (
@@ -86,15 +87,18 @@ type DhcpLease struct {
 	// Of the client's interface, e.g. `02:00:00:00:00:01`.
 	Mac string `protobuf:"bytes,2,opt,name=mac,proto3" json:"mac,omitempty"`
 	// Option 61; empty if the client sent none, or its MAC.
-	ClientId []byte          `protobuf:"bytes,3,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
-	State    DhcpLease_State `protobuf:"varint,4,opt,name=state,proto3,enum=chamois.dhcp.v1.DhcpLease_State" json:"state,omitempty"`
+	ClientId []byte `protobuf:"bytes,3,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	// Whose the address is.
+	State DhcpLease_State `protobuf:"varint,4,opt,name=state,proto3,enum=chamois.dhcp.v1.DhcpLease_State" json:"state,omitempty"`
 	// When this client got it, cluster time.
 	BoundAtMs uint64 `protobuf:"varint,5,opt,name=bound_at_ms,json=boundAtMs,proto3" json:"bound_at_ms,omitempty"`
-	EndsAtMs  uint64 `protobuf:"varint,6,opt,name=ends_at_ms,json=endsAtMs,proto3" json:"ends_at_ms,omitempty"`
+	// See `state`; cluster time, milliseconds since the Unix epoch.
+	EndsAtMs uint64 `protobuf:"varint,6,opt,name=ends_at_ms,json=endsAtMs,proto3" json:"ends_at_ms,omitempty"`
 	// Option 12, as the client said.
 	Hostname string `protobuf:"bytes,7,opt,name=hostname,proto3" json:"hostname,omitempty"`
 	// Option 60, as the client said.
-	VendorClass   string         `protobuf:"bytes,8,opt,name=vendor_class,json=vendorClass,proto3" json:"vendor_class,omitempty"`
+	VendorClass string `protobuf:"bytes,8,opt,name=vendor_class,json=vendorClass,proto3" json:"vendor_class,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
 	Meta          *v1.ObjectMeta `protobuf:"bytes,100,opt,name=meta,proto3" json:"meta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -204,7 +208,8 @@ type HeldAddress struct {
 	EndsAtMs uint64 `protobuf:"varint,3,opt,name=ends_at_ms,json=endsAtMs,proto3" json:"ends_at_ms,omitempty"`
 	// The longest lease of it that could run when it was held, seconds: its subnet may be gone by the end. Of IPv6 the longest
 	// of all subnets.
-	LeaseTimeS    uint32         `protobuf:"varint,4,opt,name=lease_time_s,json=leaseTimeS,proto3" json:"lease_time_s,omitempty"`
+	LeaseTimeS uint32 `protobuf:"varint,4,opt,name=lease_time_s,json=leaseTimeS,proto3" json:"lease_time_s,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
 	Meta          *v1.ObjectMeta `protobuf:"bytes,100,opt,name=meta,proto3" json:"meta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -293,7 +298,8 @@ type UnknownClient struct {
 	// Option 60.
 	VendorClass string `protobuf:"bytes,7,opt,name=vendor_class,json=vendorClass,proto3" json:"vendor_class,omitempty"`
 	// Option 12.
-	Hostname      string         `protobuf:"bytes,8,opt,name=hostname,proto3" json:"hostname,omitempty"`
+	Hostname string `protobuf:"bytes,8,opt,name=hostname,proto3" json:"hostname,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
 	Meta          *v1.ObjectMeta `protobuf:"bytes,100,opt,name=meta,proto3" json:"meta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -397,10 +403,12 @@ type ListDhcpLeasesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// CIDR.
 	Network string `protobuf:"bytes,1,opt,name=network,proto3" json:"network,omitempty"`
-	Mac     string `protobuf:"bytes,2,opt,name=mac,proto3" json:"mac,omitempty"`
+	// Of the client, in any case.
+	Mac string `protobuf:"bytes,2,opt,name=mac,proto3" json:"mac,omitempty"`
 	// Of those whose time is not over.
-	State   DhcpLease_State `protobuf:"varint,3,opt,name=state,proto3,enum=chamois.dhcp.v1.DhcpLease_State" json:"state,omitempty"`
-	Address string          `protobuf:"bytes,4,opt,name=address,proto3" json:"address,omitempty"`
+	State DhcpLease_State `protobuf:"varint,3,opt,name=state,proto3,enum=chamois.dhcp.v1.DhcpLease_State" json:"state,omitempty"`
+	// Of this address alone.
+	Address string `protobuf:"bytes,4,opt,name=address,proto3" json:"address,omitempty"`
 	// Those whose time is over: the address is free, and kept in mind for its client. Not together with `state`.
 	Ended bool `protobuf:"varint,5,opt,name=ended,proto3" json:"ended,omitempty"`
 	// Xnames, nodesets (`x[1000-1003]c*s*b0n0`) and places (`x1000c0`: everything in it), or comma lists of them: leases of
@@ -500,9 +508,11 @@ func (x *ListDhcpLeasesRequest) GetPageToken() string {
 	return ""
 }
 
+// Answer of `DhcpLeaseService.ListDhcpLeases`.
 type ListDhcpLeasesResponse struct {
-	state  protoimpl.MessageState `protogen:"open.v1"`
-	Leases []*DhcpLease           `protobuf:"bytes,1,rep,name=leases,proto3" json:"leases,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sorted by address.
+	Leases []*DhcpLease `protobuf:"bytes,1,rep,name=leases,proto3" json:"leases,omitempty"`
 	// In the order of `leases`: the component that SMD has the client's MAC for; empty: none.
 	ComponentIds []string `protobuf:"bytes,2,rep,name=component_ids,proto3" json:"component_ids,omitempty"`
 	// Cluster time of the answer: what ends before it has ended.
@@ -571,9 +581,11 @@ func (x *ListDhcpLeasesResponse) GetNextPageToken() string {
 	return ""
 }
 
+// Request of `DhcpLeaseService.DeleteDhcpLease`.
 type DeleteDhcpLeaseRequest struct {
-	state   protoimpl.MessageState `protogen:"open.v1"`
-	Address string                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The address.
+	Address string `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
 	// Free at once, although its client may use it still.
 	Force         bool `protobuf:"varint,2,opt,name=force,proto3" json:"force,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -624,9 +636,11 @@ func (x *DeleteDhcpLeaseRequest) GetForce() bool {
 	return false
 }
 
+// Answer of `DhcpLeaseService.DeleteDhcpLease`.
 type DeleteDhcpLeaseResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Revision      uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision      uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -668,8 +682,13 @@ func (x *DeleteDhcpLeaseResponse) GetRevision() uint64 {
 	return 0
 }
 
+// Request of `DhcpLeaseService.ListHeldAddresses`.
 type ListHeldAddressesRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000.
+	PageSize uint32 `protobuf:"varint,100,opt,name=page_size,proto3" json:"page_size,omitempty"`
+	// `next_page_token` of the answer before; the filters must be the same as there.
+	PageToken     string `protobuf:"bytes,101,opt,name=page_token,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -704,9 +723,27 @@ func (*ListHeldAddressesRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_dhcp_v1_lease_proto_rawDescGZIP(), []int{7}
 }
 
+func (x *ListHeldAddressesRequest) GetPageSize() uint32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListHeldAddressesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// Answer of `DhcpLeaseService.ListHeldAddresses`.
 type ListHeldAddressesResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Addresses     []*HeldAddress         `protobuf:"bytes,1,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sorted, IPv4 first.
+	Addresses []*HeldAddress `protobuf:"bytes,1,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	// Where the next page begins; empty: there is none.
+	NextPageToken string `protobuf:"bytes,103,opt,name=next_page_token,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -748,9 +785,18 @@ func (x *ListHeldAddressesResponse) GetAddresses() []*HeldAddress {
 	return nil
 }
 
+func (x *ListHeldAddressesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// Request of `DhcpLeaseService.DeleteHeldAddress`.
 type DeleteHeldAddressRequest struct {
-	state   protoimpl.MessageState `protogen:"open.v1"`
-	Address string                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The address.
+	Address string `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
 	// Refused without: the old owner may use it still.
 	Force         bool `protobuf:"varint,2,opt,name=force,proto3" json:"force,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -801,9 +847,11 @@ func (x *DeleteHeldAddressRequest) GetForce() bool {
 	return false
 }
 
+// Answer of `DhcpLeaseService.DeleteHeldAddress`.
 type DeleteHeldAddressResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Revision      uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision      uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -845,8 +893,13 @@ func (x *DeleteHeldAddressResponse) GetRevision() uint64 {
 	return 0
 }
 
+// Request of `DhcpLeaseService.ListUnknownClients`.
 type ListUnknownClientsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000.
+	PageSize uint32 `protobuf:"varint,100,opt,name=page_size,proto3" json:"page_size,omitempty"`
+	// `next_page_token` of the answer before; the filters must be the same as there.
+	PageToken     string `protobuf:"bytes,101,opt,name=page_token,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -881,9 +934,27 @@ func (*ListUnknownClientsRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_dhcp_v1_lease_proto_rawDescGZIP(), []int{11}
 }
 
+func (x *ListUnknownClientsRequest) GetPageSize() uint32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListUnknownClientsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// Answer of `DhcpLeaseService.ListUnknownClients`.
 type ListUnknownClientsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Clients       []*UnknownClient       `protobuf:"bytes,1,rep,name=clients,proto3" json:"clients,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sorted by MAC.
+	Clients []*UnknownClient `protobuf:"bytes,1,rep,name=clients,proto3" json:"clients,omitempty"`
+	// Where the next page begins; empty: there is none.
+	NextPageToken string `protobuf:"bytes,103,opt,name=next_page_token,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -925,9 +996,18 @@ func (x *ListUnknownClientsResponse) GetClients() []*UnknownClient {
 	return nil
 }
 
+func (x *ListUnknownClientsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// Request of `DhcpLeaseService.AdoptUnknownClient`.
 type AdoptUnknownClientRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Mac   string                 `protobuf:"bytes,1,opt,name=mac,proto3" json:"mac,omitempty"`
+	// MAC of the client.
+	Mac string `protobuf:"bytes,1,opt,name=mac,proto3" json:"mac,omitempty"`
 	// Of the node or the BMC; it is created if SMD does not have it.
 	Xname string `protobuf:"bytes,2,opt,name=xname,proto3" json:"xname,omitempty"`
 	// For a node that is created.
@@ -996,9 +1076,11 @@ func (x *AdoptUnknownClientRequest) GetIpAddress() string {
 	return ""
 }
 
+// Answer of `DhcpLeaseService.AdoptUnknownClient`.
 type AdoptUnknownClientResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Revision      uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision      uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1100,18 +1182,28 @@ const file_chamois_dhcp_v1_lease_proto_rawDesc = "" +
 	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x14\n" +
 	"\x05force\x18\x02 \x01(\bR\x05force\"5\n" +
 	"\x17DeleteDhcpLeaseResponse\x12\x1a\n" +
-	"\brevision\x18\x01 \x01(\x04R\brevision\"\x1a\n" +
-	"\x18ListHeldAddressesRequest\"_\n" +
+	"\brevision\x18\x01 \x01(\x04R\brevision\"X\n" +
+	"\x18ListHeldAddressesRequest\x12\x1c\n" +
+	"\tpage_size\x18d \x01(\rR\tpage_size\x12\x1e\n" +
+	"\n" +
+	"page_token\x18e \x01(\tR\n" +
+	"page_token\"\xa9\x01\n" +
 	"\x19ListHeldAddressesResponse\x12B\n" +
-	"\taddresses\x18\x01 \x03(\v2\x1c.chamois.dhcp.v1.HeldAddressB\x06\x8a\xce\x18\x02\x10\x01R\taddresses\"J\n" +
+	"\taddresses\x18\x01 \x03(\v2\x1c.chamois.dhcp.v1.HeldAddressB\x06\x8a\xce\x18\x02\x10\x01R\taddresses\x12H\n" +
+	"\x0fnext_page_token\x18g \x01(\tB\x1e\x8a\xce\x18\x1a\xaa\x01\x17chamois-next-page-tokenR\x0fnext_page_token\"J\n" +
 	"\x18DeleteHeldAddressRequest\x12\x18\n" +
 	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x14\n" +
 	"\x05force\x18\x02 \x01(\bR\x05force\"7\n" +
 	"\x19DeleteHeldAddressResponse\x12\x1a\n" +
-	"\brevision\x18\x01 \x01(\x04R\brevision\"\x1b\n" +
-	"\x19ListUnknownClientsRequest\"^\n" +
+	"\brevision\x18\x01 \x01(\x04R\brevision\"Y\n" +
+	"\x19ListUnknownClientsRequest\x12\x1c\n" +
+	"\tpage_size\x18d \x01(\rR\tpage_size\x12\x1e\n" +
+	"\n" +
+	"page_token\x18e \x01(\tR\n" +
+	"page_token\"\xa8\x01\n" +
 	"\x1aListUnknownClientsResponse\x12@\n" +
-	"\aclients\x18\x01 \x03(\v2\x1e.chamois.dhcp.v1.UnknownClientB\x06\x8a\xce\x18\x02\x10\x01R\aclients\"\x81\x01\n" +
+	"\aclients\x18\x01 \x03(\v2\x1e.chamois.dhcp.v1.UnknownClientB\x06\x8a\xce\x18\x02\x10\x01R\aclients\x12H\n" +
+	"\x0fnext_page_token\x18g \x01(\tB\x1e\x8a\xce\x18\x1a\xaa\x01\x17chamois-next-page-tokenR\x0fnext_page_token\"\x81\x01\n" +
 	"\x19AdoptUnknownClientRequest\x12\x10\n" +
 	"\x03mac\x18\x01 \x01(\tR\x03mac\x12\x14\n" +
 	"\x05xname\x18\x02 \x01(\tR\x05xname\x12\x15\n" +

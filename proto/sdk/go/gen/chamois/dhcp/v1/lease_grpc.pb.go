@@ -30,6 +30,8 @@ const (
 // DhcpLeaseServiceClient is the client API for DhcpLeaseService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// Addresses that clients have of pools, addresses that are held, and clients that nobody knows.
 type DhcpLeaseServiceClient interface {
 	// Sorted by address.
 	ListDhcpLeases(ctx context.Context, in *ListDhcpLeasesRequest, opts ...grpc.CallOption) (*ListDhcpLeasesResponse, error)
@@ -42,6 +44,7 @@ type DhcpLeaseServiceClient interface {
 	// Makes a MAC that SMD does not know the interface of a node or a BMC, in one change. From its next DHCPDISCOVER or renewal on
 	// it is treated as such.
 	AdoptUnknownClient(ctx context.Context, in *AdoptUnknownClientRequest, opts ...grpc.CallOption) (*AdoptUnknownClientResponse, error)
+	// MACs that have asked for an address and that SMD does not know, sorted.
 	ListUnknownClients(ctx context.Context, in *ListUnknownClientsRequest, opts ...grpc.CallOption) (*ListUnknownClientsResponse, error)
 }
 
@@ -116,6 +119,8 @@ func (c *dhcpLeaseServiceClient) ListUnknownClients(ctx context.Context, in *Lis
 // DhcpLeaseServiceServer is the server API for DhcpLeaseService service.
 // All implementations must embed UnimplementedDhcpLeaseServiceServer
 // for forward compatibility.
+//
+// Addresses that clients have of pools, addresses that are held, and clients that nobody knows.
 type DhcpLeaseServiceServer interface {
 	// Sorted by address.
 	ListDhcpLeases(context.Context, *ListDhcpLeasesRequest) (*ListDhcpLeasesResponse, error)
@@ -128,6 +133,7 @@ type DhcpLeaseServiceServer interface {
 	// Makes a MAC that SMD does not know the interface of a node or a BMC, in one change. From its next DHCPDISCOVER or renewal on
 	// it is treated as such.
 	AdoptUnknownClient(context.Context, *AdoptUnknownClientRequest) (*AdoptUnknownClientResponse, error)
+	// MACs that have asked for an address and that SMD does not know, sorted.
 	ListUnknownClients(context.Context, *ListUnknownClientsRequest) (*ListUnknownClientsResponse, error)
 	mustEmbedUnimplementedDhcpLeaseServiceServer()
 }

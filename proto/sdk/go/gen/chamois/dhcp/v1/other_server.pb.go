@@ -33,15 +33,19 @@ type DhcpServer struct {
 	// Sender of its frames; empty if none has been seen.
 	Mac string `protobuf:"bytes,3,opt,name=mac,proto3" json:"mac,omitempty"`
 	// It is one of the network's `dhcp-other-servers`, and no rogue.
-	IsExpected bool   `protobuf:"varint,4,opt,name=is_expected,json=isExpected,proto3" json:"is_expected,omitempty"`
-	Offers     uint64 `protobuf:"varint,5,opt,name=offers,proto3" json:"offers,omitempty"`
-	Acks       uint64 `protobuf:"varint,6,opt,name=acks,proto3" json:"acks,omitempty"`
-	Naks       uint64 `protobuf:"varint,7,opt,name=naks,proto3" json:"naks,omitempty"`
+	IsExpected bool `protobuf:"varint,4,opt,name=is_expected,json=isExpected,proto3" json:"is_expected,omitempty"`
+	// DHCPOFFERs that it has sent.
+	Offers uint64 `protobuf:"varint,5,opt,name=offers,proto3" json:"offers,omitempty"`
+	// DHCPACKs that it has sent.
+	Acks uint64 `protobuf:"varint,6,opt,name=acks,proto3" json:"acks,omitempty"`
+	// DHCPNAKs that it has sent.
+	Naks uint64 `protobuf:"varint,7,opt,name=naks,proto3" json:"naks,omitempty"`
 	// DHCPREQUESTs of clients that have chosen it.
 	Requests uint64 `protobuf:"varint,8,opt,name=requests,proto3" json:"requests,omitempty"`
 	// Cluster time.
 	FirstSeenAtMs uint64 `protobuf:"varint,9,opt,name=first_seen_at_ms,json=firstSeenAtMs,proto3" json:"first_seen_at_ms,omitempty"`
-	LastSeenAtMs  uint64 `protobuf:"varint,10,opt,name=last_seen_at_ms,json=lastSeenAtMs,proto3" json:"last_seen_at_ms,omitempty"`
+	// Cluster time.
+	LastSeenAtMs uint64 `protobuf:"varint,10,opt,name=last_seen_at_ms,json=lastSeenAtMs,proto3" json:"last_seen_at_ms,omitempty"`
 	// MAC of the client that it was seen with last.
 	LastClient    string `protobuf:"bytes,11,opt,name=last_client,json=lastClient,proto3" json:"last_client,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -248,10 +252,13 @@ func (x *ObservedAnswer) GetDifferences() []*ObservedAnswer_Difference {
 
 // What became of the comparisons on one network.
 type ObservedNetwork struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Network       string                 `protobuf:"bytes,1,opt,name=network,proto3" json:"network,omitempty"`
-	Same          uint64                 `protobuf:"varint,2,opt,name=same,proto3" json:"same,omitempty"`
-	Different     uint64                 `protobuf:"varint,3,opt,name=different,proto3" json:"different,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the `[[network]]`.
+	Network string `protobuf:"bytes,1,opt,name=network,proto3" json:"network,omitempty"`
+	// Answers that were the same.
+	Same uint64 `protobuf:"varint,2,opt,name=same,proto3" json:"same,omitempty"`
+	// Answers that were not.
+	Different     uint64 `protobuf:"varint,3,opt,name=different,proto3" json:"different,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -307,6 +314,7 @@ func (x *ObservedNetwork) GetDifferent() uint64 {
 	return 0
 }
 
+// Request of `DhcpWatchService.ListDhcpServers`.
 type ListDhcpServersRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -343,9 +351,11 @@ func (*ListDhcpServersRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_dhcp_v1_other_server_proto_rawDescGZIP(), []int{3}
 }
 
+// Answer of `DhcpWatchService.ListDhcpServers`.
 type ListDhcpServersResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Servers       []*DhcpServer          `protobuf:"bytes,1,rep,name=servers,proto3" json:"servers,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sorted by network and address.
+	Servers       []*DhcpServer `protobuf:"bytes,1,rep,name=servers,proto3" json:"servers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -387,6 +397,7 @@ func (x *ListDhcpServersResponse) GetServers() []*DhcpServer {
 	return nil
 }
 
+// Request of `DhcpWatchService.ListObservedAnswers`.
 type ListObservedAnswersRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -423,10 +434,12 @@ func (*ListObservedAnswersRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_dhcp_v1_other_server_proto_rawDescGZIP(), []int{5}
 }
 
+// Answer of `DhcpWatchService.ListObservedAnswers`.
 type ListObservedAnswersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Sorted by network and MAC. A client that has got the same answer since is not among them.
-	Answers       []*ObservedAnswer  `protobuf:"bytes,1,rep,name=answers,proto3" json:"answers,omitempty"`
+	Answers []*ObservedAnswer `protobuf:"bytes,1,rep,name=answers,proto3" json:"answers,omitempty"`
+	// One for each network that is observed.
 	Networks      []*ObservedNetwork `protobuf:"bytes,2,rep,name=networks,proto3" json:"networks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -476,11 +489,14 @@ func (x *ListObservedAnswersResponse) GetNetworks() []*ObservedNetwork {
 	return nil
 }
 
+// What is not the same.
 type ObservedAnswer_Difference struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `answer`, `address`, `router`, `netmask`, `dns`, `boot-file`, `next-server` or `lease-s`.
-	Field         string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
-	Ours          string `protobuf:"bytes,2,opt,name=ours,proto3" json:"ours,omitempty"`
+	Field string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
+	// What this member would say; empty: nothing.
+	Ours string `protobuf:"bytes,2,opt,name=ours,proto3" json:"ours,omitempty"`
+	// What the other server says; empty: nothing.
 	Theirs        string `protobuf:"bytes,3,opt,name=theirs,proto3" json:"theirs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -33,10 +33,13 @@ const (
 	DhcpPolicy_DOMAIN_APPEND_NONE DhcpPolicy_DomainAppend = 1
 	// The policy's domain, else the subnet's: what coresmd does if nothing is said.
 	DhcpPolicy_DOMAIN_APPEND_EITHER DhcpPolicy_DomainAppend = 2
+	// The subnet's domain.
 	DhcpPolicy_DOMAIN_APPEND_SUBNET DhcpPolicy_DomainAppend = 3
+	// The policy's domain.
 	DhcpPolicy_DOMAIN_APPEND_POLICY DhcpPolicy_DomainAppend = 4
 	// First the subnet's, then the policy's.
 	DhcpPolicy_DOMAIN_APPEND_SUBNET_POLICY DhcpPolicy_DomainAppend = 5
+	// First the policy's, then the subnet's.
 	DhcpPolicy_DOMAIN_APPEND_POLICY_SUBNET DhcpPolicy_DomainAppend = 6
 )
 
@@ -99,7 +102,8 @@ func (DhcpPolicy_DomainAppend) EnumDescriptor() ([]byte, []int) {
 type DhcpPolicy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What it is found by: 1 to 128 letters, digits and `-_.`, of which the first is a letter or a digit.
-	Name        string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Free text for people; may be empty.
 	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
 	// 0 to 1000, the highest first; absent: 500. Of equal ones the first by name.
 	Priority *uint32 `protobuf:"varint,3,opt,name=priority,proto3,oneof" json:"priority,omitempty"`
@@ -114,7 +118,8 @@ type DhcpPolicy struct {
 	// Labels of SMD's groups. The groups need not exist yet.
 	Groups []string `protobuf:"bytes,13,rep,name=groups,proto3" json:"groups,omitempty"`
 	// SMD's roles and subroles.
-	Roles    []string `protobuf:"bytes,14,rep,name=roles,proto3" json:"roles,omitempty"`
+	Roles []string `protobuf:"bytes,14,rep,name=roles,proto3" json:"roles,omitempty"`
+	// See `roles`.
 	SubRoles []string `protobuf:"bytes,15,rep,name=sub_roles,json=subRoles,proto3" json:"sub_roles,omitempty"`
 	// Further policies are looked at.
 	Continues bool `protobuf:"varint,16,opt,name=continues,proto3" json:"continues,omitempty"`
@@ -142,7 +147,8 @@ type DhcpPolicy struct {
 	// Option 26, bytes; 0: the subnet's.
 	Mtu uint32 `protobuf:"varint,29,opt,name=mtu,proto3" json:"mtu,omitempty"`
 	// Further options, each code once.
-	Options       []*RawOption   `protobuf:"bytes,30,rep,name=options,proto3" json:"options,omitempty"`
+	Options []*RawOption `protobuf:"bytes,30,rep,name=options,proto3" json:"options,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
 	Meta          *v1.ObjectMeta `protobuf:"bytes,100,opt,name=meta,proto3" json:"meta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -332,6 +338,7 @@ func (x *DhcpPolicy) GetMeta() *v1.ObjectMeta {
 	return nil
 }
 
+// Request of `DhcpPolicyService.ListDhcpPolicies`.
 type ListDhcpPoliciesRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -368,9 +375,11 @@ func (*ListDhcpPoliciesRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_dhcp_v1_policy_proto_rawDescGZIP(), []int{1}
 }
 
+// Answer of `DhcpPolicyService.ListDhcpPolicies`.
 type ListDhcpPoliciesResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Policies      []*DhcpPolicy          `protobuf:"bytes,1,rep,name=policies,proto3" json:"policies,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In the order in which they are looked at.
+	Policies      []*DhcpPolicy `protobuf:"bytes,1,rep,name=policies,proto3" json:"policies,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -412,9 +421,11 @@ func (x *ListDhcpPoliciesResponse) GetPolicies() []*DhcpPolicy {
 	return nil
 }
 
+// Request of `DhcpPolicyService.GetDhcpPolicy`.
 type GetDhcpPolicyRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the policy.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -456,9 +467,11 @@ func (x *GetDhcpPolicyRequest) GetName() string {
 	return ""
 }
 
+// Request of `DhcpPolicyService.PutDhcpPolicy`.
 type PutDhcpPolicyRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Policy        *DhcpPolicy            `protobuf:"bytes,1,opt,name=policy,proto3" json:"policy,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The policy as it is to be; its meta is not read.
+	Policy        *DhcpPolicy `protobuf:"bytes,1,opt,name=policy,proto3" json:"policy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -500,9 +513,11 @@ func (x *PutDhcpPolicyRequest) GetPolicy() *DhcpPolicy {
 	return nil
 }
 
+// Request of `DhcpPolicyService.DeleteDhcpPolicy`.
 type DeleteDhcpPolicyRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the policy.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -544,9 +559,11 @@ func (x *DeleteDhcpPolicyRequest) GetName() string {
 	return ""
 }
 
+// Answer of `DhcpPolicyService.DeleteDhcpPolicy`.
 type DeleteDhcpPolicyResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Revision      uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision      uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

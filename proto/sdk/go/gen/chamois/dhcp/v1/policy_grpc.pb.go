@@ -28,12 +28,16 @@ const (
 // DhcpPolicyServiceClient is the client API for DhcpPolicyService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// What DHCP tells some clients beside what their subnet says.
 type DhcpPolicyServiceClient interface {
 	// In the order in which they are looked at.
 	ListDhcpPolicies(ctx context.Context, in *ListDhcpPoliciesRequest, opts ...grpc.CallOption) (*ListDhcpPoliciesResponse, error)
+	// One policy. One that is not there: NOT_FOUND.
 	GetDhcpPolicy(ctx context.Context, in *GetDhcpPolicyRequest, opts ...grpc.CallOption) (*DhcpPolicy, error)
 	// Creates or replaces: what is not given is not set.
 	PutDhcpPolicy(ctx context.Context, in *PutDhcpPolicyRequest, opts ...grpc.CallOption) (*DhcpPolicy, error)
+	// Removes a policy. One that is not there: NOT_FOUND.
 	DeleteDhcpPolicy(ctx context.Context, in *DeleteDhcpPolicyRequest, opts ...grpc.CallOption) (*DeleteDhcpPolicyResponse, error)
 }
 
@@ -88,12 +92,16 @@ func (c *dhcpPolicyServiceClient) DeleteDhcpPolicy(ctx context.Context, in *Dele
 // DhcpPolicyServiceServer is the server API for DhcpPolicyService service.
 // All implementations must embed UnimplementedDhcpPolicyServiceServer
 // for forward compatibility.
+//
+// What DHCP tells some clients beside what their subnet says.
 type DhcpPolicyServiceServer interface {
 	// In the order in which they are looked at.
 	ListDhcpPolicies(context.Context, *ListDhcpPoliciesRequest) (*ListDhcpPoliciesResponse, error)
+	// One policy. One that is not there: NOT_FOUND.
 	GetDhcpPolicy(context.Context, *GetDhcpPolicyRequest) (*DhcpPolicy, error)
 	// Creates or replaces: what is not given is not set.
 	PutDhcpPolicy(context.Context, *PutDhcpPolicyRequest) (*DhcpPolicy, error)
+	// Removes a policy. One that is not there: NOT_FOUND.
 	DeleteDhcpPolicy(context.Context, *DeleteDhcpPolicyRequest) (*DeleteDhcpPolicyResponse, error)
 	mustEmbedUnimplementedDhcpPolicyServiceServer()
 }

@@ -23,6 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// What clients hear that SMD does not know.
 type Subnet_UnknownClients int32
 
 const (
@@ -93,7 +94,8 @@ type Subnet struct {
 	// Option 51 for known nodes, seconds; 0 means 3600.
 	LeaseTimeS uint32 `protobuf:"varint,5,opt,name=lease_time_s,json=leaseTimeS,proto3" json:"lease_time_s,omitempty"`
 	// Option 26, bytes; 0: not sent.
-	Mtu  uint32         `protobuf:"varint,6,opt,name=mtu,proto3" json:"mtu,omitempty"`
+	Mtu uint32 `protobuf:"varint,6,opt,name=mtu,proto3" json:"mtu,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
 	Meta *v1.ObjectMeta `protobuf:"bytes,7,opt,name=meta,proto3" json:"meta,omitempty"`
 	// In cloud-init's network-config, interfaces that nodes do not boot from have their address on this network as a static
 	// one; without it they ask for it by DHCP.
@@ -246,8 +248,10 @@ func (x *Subnet) GetOptions() []*RawOption {
 // Addresses from `first` to `last`, both included.
 type AddressPool struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	First string                 `protobuf:"bytes,1,opt,name=first,proto3" json:"first,omitempty"`
-	Last  string                 `protobuf:"bytes,2,opt,name=last,proto3" json:"last,omitempty"`
+	// IPv4.
+	First string `protobuf:"bytes,1,opt,name=first,proto3" json:"first,omitempty"`
+	// IPv4.
+	Last string `protobuf:"bytes,2,opt,name=last,proto3" json:"last,omitempty"`
 	// Never given out, e.g. those of hosts with fixed addresses. What SMD, routers and servers have is left out anyway.
 	Excluded      []string `protobuf:"bytes,3,rep,name=excluded,proto3" json:"excluded,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -378,6 +382,7 @@ func (x *DeletedSubnet) GetMeta() *v1.ObjectMeta {
 	return nil
 }
 
+// Request of `SubnetService.ListSubnets`.
 type ListSubnetsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -414,9 +419,11 @@ func (*ListSubnetsRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_dhcp_v1_subnet_proto_rawDescGZIP(), []int{3}
 }
 
+// Answer of `SubnetService.ListSubnets`.
 type ListSubnetsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Subnets       []*Subnet              `protobuf:"bytes,1,rep,name=subnets,proto3" json:"subnets,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sorted by network.
+	Subnets       []*Subnet `protobuf:"bytes,1,rep,name=subnets,proto3" json:"subnets,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -458,9 +465,11 @@ func (x *ListSubnetsResponse) GetSubnets() []*Subnet {
 	return nil
 }
 
+// Request of `SubnetService.PutSubnet`.
 type PutSubnetRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Subnet        *Subnet                `protobuf:"bytes,1,opt,name=subnet,proto3" json:"subnet,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The subnet as it is to be; its meta is not read.
+	Subnet        *Subnet `protobuf:"bytes,1,opt,name=subnet,proto3" json:"subnet,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -502,6 +511,7 @@ func (x *PutSubnetRequest) GetSubnet() *Subnet {
 	return nil
 }
 
+// Request of `SubnetService.DeleteSubnet`.
 type DeleteSubnetRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// CIDR.
@@ -547,9 +557,11 @@ func (x *DeleteSubnetRequest) GetNetwork() string {
 	return ""
 }
 
+// Answer of `SubnetService.DeleteSubnet`.
 type DeleteSubnetResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Revision      uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision      uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

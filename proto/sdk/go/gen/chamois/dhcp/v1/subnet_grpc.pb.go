@@ -27,10 +27,14 @@ const (
 // SubnetServiceClient is the client API for SubnetService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// Networks that DHCP serves.
 type SubnetServiceClient interface {
+	// All subnets, sorted by network.
 	ListSubnets(ctx context.Context, in *ListSubnetsRequest, opts ...grpc.CallOption) (*ListSubnetsResponse, error)
 	// Creates or replaces. A network that overlaps another is refused and both are named.
 	PutSubnet(ctx context.Context, in *PutSubnetRequest, opts ...grpc.CallOption) (*Subnet, error)
+	// Removes a subnet: DHCP is silent on it from now on. One that is not there: NOT_FOUND.
 	DeleteSubnet(ctx context.Context, in *DeleteSubnetRequest, opts ...grpc.CallOption) (*DeleteSubnetResponse, error)
 }
 
@@ -75,10 +79,14 @@ func (c *subnetServiceClient) DeleteSubnet(ctx context.Context, in *DeleteSubnet
 // SubnetServiceServer is the server API for SubnetService service.
 // All implementations must embed UnimplementedSubnetServiceServer
 // for forward compatibility.
+//
+// Networks that DHCP serves.
 type SubnetServiceServer interface {
+	// All subnets, sorted by network.
 	ListSubnets(context.Context, *ListSubnetsRequest) (*ListSubnetsResponse, error)
 	// Creates or replaces. A network that overlaps another is refused and both are named.
 	PutSubnet(context.Context, *PutSubnetRequest) (*Subnet, error)
+	// Removes a subnet: DHCP is silent on it from now on. One that is not there: NOT_FOUND.
 	DeleteSubnet(context.Context, *DeleteSubnetRequest) (*DeleteSubnetResponse, error)
 	mustEmbedUnimplementedSubnetServiceServer()
 }

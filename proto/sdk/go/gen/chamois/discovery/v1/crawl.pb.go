@@ -105,9 +105,11 @@ func (x *Crawl) GetBmcTimeoutS() uint32 {
 	return 0
 }
 
+// Request of `CrawlService.StartCrawl`.
 type StartCrawlRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Crawl         *Crawl                 `protobuf:"bytes,1,opt,name=crawl,proto3" json:"crawl,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which BMCs, and how gently.
+	Crawl         *Crawl `protobuf:"bytes,1,opt,name=crawl,proto3" json:"crawl,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -149,6 +151,7 @@ func (x *StartCrawlRequest) GetCrawl() *Crawl {
 	return nil
 }
 
+// Answer of `CrawlService.StartCrawl`.
 type StartCrawlResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the job.
@@ -194,9 +197,11 @@ func (x *StartCrawlResponse) GetJob() string {
 	return ""
 }
 
+// Request of `CrawlService.PlanCrawl`.
 type PlanCrawlRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Crawl         *Crawl                 `protobuf:"bytes,1,opt,name=crawl,proto3" json:"crawl,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which BMCs, and how gently.
+	Crawl         *Crawl `protobuf:"bytes,1,opt,name=crawl,proto3" json:"crawl,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -240,14 +245,18 @@ func (x *PlanCrawlRequest) GetCrawl() *Crawl {
 
 // One BMC that was read, or could not be.
 type PlanCrawlResponse struct {
-	state   protoimpl.MessageState `protogen:"open.v1"`
-	Address string                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `address:port` of the BMC.
+	Address string `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
 	// Which it would be, or is.
 	Xname string `protobuf:"bytes,2,opt,name=xname,proto3" json:"xname,omitempty"`
 	// As in `Bmc`.
-	Status        string             `protobuf:"bytes,3,opt,name=status,proto3" json:"status,omitempty"`
-	Reason        string             `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
-	Remedy        string             `protobuf:"bytes,5,opt,name=remedy,proto3" json:"remedy,omitempty"`
+	Status string `protobuf:"bytes,3,opt,name=status,proto3" json:"status,omitempty"`
+	// Why it could not be read, for a person; empty: it was.
+	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	// What to do about it.
+	Remedy string `protobuf:"bytes,5,opt,name=remedy,proto3" json:"remedy,omitempty"`
+	// What a crawl would change.
 	Changes       []*v1.ObjectChange `protobuf:"bytes,6,rep,name=changes,proto3" json:"changes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -26,6 +26,8 @@ const (
 // CrawlServiceClient is the client API for CrawlService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// Reading BMCs into SMD's inventory.
 type CrawlServiceClient interface {
 	// Begins a crawl; the answer is the id of its job. A crawl that fails never removes anything from the inventory.
 	StartCrawl(ctx context.Context, in *StartCrawlRequest, opts ...grpc.CallOption) (*StartCrawlResponse, error)
@@ -73,6 +75,8 @@ type CrawlService_PlanCrawlClient = grpc.ServerStreamingClient[PlanCrawlResponse
 // CrawlServiceServer is the server API for CrawlService service.
 // All implementations must embed UnimplementedCrawlServiceServer
 // for forward compatibility.
+//
+// Reading BMCs into SMD's inventory.
 type CrawlServiceServer interface {
 	// Begins a crawl; the answer is the id of its job. A crawl that fails never removes anything from the inventory.
 	StartCrawl(context.Context, *StartCrawlRequest) (*StartCrawlResponse, error)

@@ -28,8 +28,10 @@ const (
 type BmcCredential struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `bmc:x1000c0s0b0`, `address:10.1.0.7`, `group:compute` or `default`.
-	Scope         string         `protobuf:"bytes,1,opt,name=scope,proto3" json:"scope,omitempty"`
-	User          string         `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
+	Scope string `protobuf:"bytes,1,opt,name=scope,proto3" json:"scope,omitempty"`
+	// User name that is logged in with.
+	User string `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
 	Meta          *v1.ObjectMeta `protobuf:"bytes,3,opt,name=meta,proto3" json:"meta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -86,6 +88,7 @@ func (x *BmcCredential) GetMeta() *v1.ObjectMeta {
 	return nil
 }
 
+// Request of `BmcCredentialService.ListBmcCredentials`.
 type ListBmcCredentialsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -122,9 +125,11 @@ func (*ListBmcCredentialsRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_discovery_v1_credential_proto_rawDescGZIP(), []int{1}
 }
 
+// Answer of `BmcCredentialService.ListBmcCredentials`.
 type ListBmcCredentialsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Credentials   []*BmcCredential       `protobuf:"bytes,1,rep,name=credentials,proto3" json:"credentials,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sorted by scope; without passwords.
+	Credentials   []*BmcCredential `protobuf:"bytes,1,rep,name=credentials,proto3" json:"credentials,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -166,10 +171,13 @@ func (x *ListBmcCredentialsResponse) GetCredentials() []*BmcCredential {
 	return nil
 }
 
+// Request of `BmcCredentialService.PutBmcCredential`.
 type PutBmcCredentialRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Scope string                 `protobuf:"bytes,1,opt,name=scope,proto3" json:"scope,omitempty"`
-	User  string                 `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
+	// As in `BmcCredential`.
+	Scope string `protobuf:"bytes,1,opt,name=scope,proto3" json:"scope,omitempty"`
+	// User name that is logged in with.
+	User string `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
 	// Sealed before it reaches the log; shown to nobody.
 	Password      string `protobuf:"bytes,3,opt,name=password,proto3" json:"password,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -227,9 +235,11 @@ func (x *PutBmcCredentialRequest) GetPassword() string {
 	return ""
 }
 
+// Request of `BmcCredentialService.DeleteBmcCredential`.
 type DeleteBmcCredentialRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Scope         string                 `protobuf:"bytes,1,opt,name=scope,proto3" json:"scope,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in `BmcCredential`.
+	Scope         string `protobuf:"bytes,1,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -271,6 +281,7 @@ func (x *DeleteBmcCredentialRequest) GetScope() string {
 	return ""
 }
 
+// Answer of `BmcCredentialService.DeleteBmcCredential`.
 type DeleteBmcCredentialResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -307,6 +318,7 @@ func (*DeleteBmcCredentialResponse) Descriptor() ([]byte, []int) {
 	return file_chamois_discovery_v1_credential_proto_rawDescGZIP(), []int{5}
 }
 
+// Request of `BmcCredentialService.StartCredentialRotation`.
 type StartCredentialRotationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Xnames of Redfish endpoints, or nodesets of them.
@@ -352,6 +364,7 @@ func (x *StartCredentialRotationRequest) GetTargets() []string {
 	return nil
 }
 
+// Answer of `BmcCredentialService.StartCredentialRotation`.
 type StartCredentialRotationResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the job.

@@ -28,11 +28,14 @@ const (
 // BmcCredentialServiceClient is the client API for BmcCredentialService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// How BMCs are logged in to.
 type BmcCredentialServiceClient interface {
 	// Sorted by scope. No answer has a password.
 	ListBmcCredentials(ctx context.Context, in *ListBmcCredentialsRequest, opts ...grpc.CallOption) (*ListBmcCredentialsResponse, error)
 	// Creates or replaces one.
 	PutBmcCredential(ctx context.Context, in *PutBmcCredentialRequest, opts ...grpc.CallOption) (*BmcCredential, error)
+	// Removes a credential and its password. One that is not there: NOT_FOUND.
 	DeleteBmcCredential(ctx context.Context, in *DeleteBmcCredentialRequest, opts ...grpc.CallOption) (*DeleteBmcCredentialResponse, error)
 	// New random passwords, each its own: set on the BMC, verified by a login, then stored. The answer is the id of the job.
 	StartCredentialRotation(ctx context.Context, in *StartCredentialRotationRequest, opts ...grpc.CallOption) (*StartCredentialRotationResponse, error)
@@ -89,11 +92,14 @@ func (c *bmcCredentialServiceClient) StartCredentialRotation(ctx context.Context
 // BmcCredentialServiceServer is the server API for BmcCredentialService service.
 // All implementations must embed UnimplementedBmcCredentialServiceServer
 // for forward compatibility.
+//
+// How BMCs are logged in to.
 type BmcCredentialServiceServer interface {
 	// Sorted by scope. No answer has a password.
 	ListBmcCredentials(context.Context, *ListBmcCredentialsRequest) (*ListBmcCredentialsResponse, error)
 	// Creates or replaces one.
 	PutBmcCredential(context.Context, *PutBmcCredentialRequest) (*BmcCredential, error)
+	// Removes a credential and its password. One that is not there: NOT_FOUND.
 	DeleteBmcCredential(context.Context, *DeleteBmcCredentialRequest) (*DeleteBmcCredentialResponse, error)
 	// New random passwords, each its own: set on the BMC, verified by a login, then stored. The answer is the id of the job.
 	StartCredentialRotation(context.Context, *StartCredentialRotationRequest) (*StartCredentialRotationResponse, error)

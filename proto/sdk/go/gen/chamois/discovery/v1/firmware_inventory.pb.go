@@ -29,9 +29,11 @@ type FirmwareInventory struct {
 	// Xname of the Redfish endpoint.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Sorted by id; at most 256.
-	Firmware      []*Firmware       `protobuf:"bytes,2,rep,name=firmware,proto3" json:"firmware,omitempty"`
-	Systems       []*SystemFirmware `protobuf:"bytes,3,rep,name=systems,proto3" json:"systems,omitempty"`
-	Meta          *v1.ObjectMeta    `protobuf:"bytes,4,opt,name=meta,proto3" json:"meta,omitempty"`
+	Firmware []*Firmware `protobuf:"bytes,2,rep,name=firmware,proto3" json:"firmware,omitempty"`
+	// Sorted by xname.
+	Systems []*SystemFirmware `protobuf:"bytes,3,rep,name=systems,proto3" json:"systems,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
+	Meta          *v1.ObjectMeta `protobuf:"bytes,4,opt,name=meta,proto3" json:"meta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -94,13 +96,17 @@ func (x *FirmwareInventory) GetMeta() *v1.ObjectMeta {
 	return nil
 }
 
+// One piece of firmware.
 type Firmware struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The BMC's own id of it, e.g. `BIOS`.
-	Id         string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Name       string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	Version    string `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
-	Updateable bool   `protobuf:"varint,4,opt,name=updateable,proto3" json:"updateable,omitempty"`
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// What the BMC calls it, for a person.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// Its version, as the BMC writes it.
+	Version string `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	// Whether the BMC says that it can be updated.
+	Updateable bool `protobuf:"varint,4,opt,name=updateable,proto3" json:"updateable,omitempty"`
 	// URI, for a target of SimpleUpdate.
 	Uri           string `protobuf:"bytes,5,opt,name=uri,proto3" json:"uri,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -172,10 +178,12 @@ func (x *Firmware) GetUri() string {
 	return ""
 }
 
+// How a node behind the BMC boots.
 type SystemFirmware struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Xname of the node.
-	Id          string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Version of its BIOS, as the BMC writes it.
 	BiosVersion string `protobuf:"bytes,2,opt,name=bios_version,proto3" json:"bios_version,omitempty"`
 	// `enabled`, `disabled`, or empty where the BMC does not say.
 	SecureBoot string `protobuf:"bytes,3,opt,name=secure_boot,proto3" json:"secure_boot,omitempty"`
@@ -243,10 +251,13 @@ func (x *SystemFirmware) GetBios() []*BiosAttribute {
 	return nil
 }
 
+// A setting of a BIOS.
 type BiosAttribute struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As the BMC names it.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Its value, as text.
+	Value         string `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -295,12 +306,15 @@ func (x *BiosAttribute) GetValue() string {
 	return ""
 }
 
+// Request of `FirmwareInventoryService.ListFirmware`.
 type ListFirmwareRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Xnames and nodesets of Redfish endpoints; empty: all.
-	Id            []string `protobuf:"bytes,1,rep,name=id,proto3" json:"id,omitempty"`
-	PageSize      uint32   `protobuf:"varint,100,opt,name=page_size,proto3" json:"page_size,omitempty"`
-	PageToken     string   `protobuf:"bytes,101,opt,name=page_token,proto3" json:"page_token,omitempty"`
+	Id []string `protobuf:"bytes,1,rep,name=id,proto3" json:"id,omitempty"`
+	// At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000.
+	PageSize uint32 `protobuf:"varint,100,opt,name=page_size,proto3" json:"page_size,omitempty"`
+	// `next_page_token` of the answer before; the filters must be the same as there.
+	PageToken     string `protobuf:"bytes,101,opt,name=page_token,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -356,10 +370,13 @@ func (x *ListFirmwareRequest) GetPageToken() string {
 	return ""
 }
 
+// Answer of `FirmwareInventoryService.ListFirmware`.
 type ListFirmwareResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Inventories   []*FirmwareInventory   `protobuf:"bytes,1,rep,name=inventories,proto3" json:"inventories,omitempty"`
-	NextPageToken string                 `protobuf:"bytes,103,opt,name=next_page_token,proto3" json:"next_page_token,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sorted by xname; without BIOS attributes.
+	Inventories []*FirmwareInventory `protobuf:"bytes,1,rep,name=inventories,proto3" json:"inventories,omitempty"`
+	// Where the next page begins; empty: there is none.
+	NextPageToken string `protobuf:"bytes,103,opt,name=next_page_token,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -408,9 +425,11 @@ func (x *ListFirmwareResponse) GetNextPageToken() string {
 	return ""
 }
 
+// Request of `FirmwareInventoryService.GetFirmware`.
 type GetFirmwareRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xname of the Redfish endpoint.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

@@ -26,9 +26,12 @@ const (
 // FirmwareInventoryServiceClient is the client API for FirmwareInventoryService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// The firmware of BMCs and nodes, as crawls have read it.
 type FirmwareInventoryServiceClient interface {
 	// Sorted by xname; BIOS attributes are shown of one that is asked for alone.
 	ListFirmware(ctx context.Context, in *ListFirmwareRequest, opts ...grpc.CallOption) (*ListFirmwareResponse, error)
+	// What is behind one BMC, with BIOS attributes. One that was never crawled: NOT_FOUND.
 	GetFirmware(ctx context.Context, in *GetFirmwareRequest, opts ...grpc.CallOption) (*FirmwareInventory, error)
 }
 
@@ -63,9 +66,12 @@ func (c *firmwareInventoryServiceClient) GetFirmware(ctx context.Context, in *Ge
 // FirmwareInventoryServiceServer is the server API for FirmwareInventoryService service.
 // All implementations must embed UnimplementedFirmwareInventoryServiceServer
 // for forward compatibility.
+//
+// The firmware of BMCs and nodes, as crawls have read it.
 type FirmwareInventoryServiceServer interface {
 	// Sorted by xname; BIOS attributes are shown of one that is asked for alone.
 	ListFirmware(context.Context, *ListFirmwareRequest) (*ListFirmwareResponse, error)
+	// What is behind one BMC, with BIOS attributes. One that was never crawled: NOT_FOUND.
 	GetFirmware(context.Context, *GetFirmwareRequest) (*FirmwareInventory, error)
 	mustEmbedUnimplementedFirmwareInventoryServiceServer()
 }

@@ -144,11 +144,16 @@ type Bmc struct {
 	Xname string `protobuf:"bytes,3,opt,name=xname,proto3" json:"xname,omitempty"`
 	// What its service root says, as far as it says it.
 	RedfishVersion string `protobuf:"bytes,4,opt,name=redfish_version,proto3" json:"redfish_version,omitempty"`
-	Uuid           string `protobuf:"bytes,5,opt,name=uuid,proto3" json:"uuid,omitempty"`
-	Vendor         string `protobuf:"bytes,6,opt,name=vendor,proto3" json:"vendor,omitempty"`
-	Product        string `protobuf:"bytes,7,opt,name=product,proto3" json:"product,omitempty"`
-	Serial         string `protobuf:"bytes,8,opt,name=serial,proto3" json:"serial,omitempty"`
-	Mac            string `protobuf:"bytes,9,opt,name=mac,proto3" json:"mac,omitempty"`
+	// UUID of its service root.
+	Uuid string `protobuf:"bytes,5,opt,name=uuid,proto3" json:"uuid,omitempty"`
+	// Who made it.
+	Vendor string `protobuf:"bytes,6,opt,name=vendor,proto3" json:"vendor,omitempty"`
+	// What it is.
+	Product string `protobuf:"bytes,7,opt,name=product,proto3" json:"product,omitempty"`
+	// Serial number.
+	Serial string `protobuf:"bytes,8,opt,name=serial,proto3" json:"serial,omitempty"`
+	// MAC of the controller, lower case with colons, where it is known.
+	Mac string `protobuf:"bytes,9,opt,name=mac,proto3" json:"mac,omitempty"`
 	// SHA-256 of the public key (SPKI, DER) that it showed first, 64 hex digits: no other key is believed until an
 	// administrator says so.
 	KeySha256 string `protobuf:"bytes,10,opt,name=key_sha256,proto3" json:"key_sha256,omitempty"`
@@ -156,12 +161,17 @@ type Bmc struct {
 	OtherKeySha256 string `protobuf:"bytes,11,opt,name=other_key_sha256,proto3" json:"other_key_sha256,omitempty"`
 	// Cluster time, milliseconds since the Unix epoch.
 	FirstSeenMs uint64 `protobuf:"varint,12,opt,name=first_seen_ms,proto3" json:"first_seen_ms,omitempty"`
-	LastSeenMs  uint64 `protobuf:"varint,13,opt,name=last_seen_ms,proto3" json:"last_seen_ms,omitempty"`
+	// Cluster time, milliseconds since the Unix epoch.
+	LastSeenMs uint64 `protobuf:"varint,13,opt,name=last_seen_ms,proto3" json:"last_seen_ms,omitempty"`
 	// How its last crawl went; `ok`, or a word for the reason, e.g. `unreachable`, `credentials`, `tls`, `not-redfish`, `partial`.
-	CrawlStatus   string         `protobuf:"bytes,14,opt,name=crawl_status,proto3" json:"crawl_status,omitempty"`
-	CrawlReason   string         `protobuf:"bytes,15,opt,name=crawl_reason,proto3" json:"crawl_reason,omitempty"`
-	CrawlRemedy   string         `protobuf:"bytes,16,opt,name=crawl_remedy,proto3" json:"crawl_remedy,omitempty"`
-	CrawledAtMs   uint64         `protobuf:"varint,17,opt,name=crawled_at_ms,proto3" json:"crawled_at_ms,omitempty"`
+	CrawlStatus string `protobuf:"bytes,14,opt,name=crawl_status,proto3" json:"crawl_status,omitempty"`
+	// Why its last crawl went so, for a person.
+	CrawlReason string `protobuf:"bytes,15,opt,name=crawl_reason,proto3" json:"crawl_reason,omitempty"`
+	// What to do about it.
+	CrawlRemedy string `protobuf:"bytes,16,opt,name=crawl_remedy,proto3" json:"crawl_remedy,omitempty"`
+	// Cluster time of its last crawl, milliseconds since the Unix epoch; 0: never.
+	CrawledAtMs uint64 `protobuf:"varint,17,opt,name=crawled_at_ms,proto3" json:"crawled_at_ms,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
 	Meta          *v1.ObjectMeta `protobuf:"bytes,18,opt,name=meta,proto3" json:"meta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -323,13 +333,16 @@ func (x *Bmc) GetMeta() *v1.ObjectMeta {
 	return nil
 }
 
+// Request of `BmcService.ListBmcs`.
 type ListBmcsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Only those without an xname.
 	Unassigned bool `protobuf:"varint,1,opt,name=unassigned,proto3" json:"unassigned,omitempty"`
 	// Only those whose last crawl has this status.
-	CrawlStatus   string `protobuf:"bytes,2,opt,name=crawl_status,proto3" json:"crawl_status,omitempty"`
-	PageSize      uint32 `protobuf:"varint,100,opt,name=page_size,proto3" json:"page_size,omitempty"`
+	CrawlStatus string `protobuf:"bytes,2,opt,name=crawl_status,proto3" json:"crawl_status,omitempty"`
+	// At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000.
+	PageSize uint32 `protobuf:"varint,100,opt,name=page_size,proto3" json:"page_size,omitempty"`
+	// `next_page_token` of the answer before; the filters must be the same as there.
 	PageToken     string `protobuf:"bytes,101,opt,name=page_token,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -393,10 +406,13 @@ func (x *ListBmcsRequest) GetPageToken() string {
 	return ""
 }
 
+// Answer of `BmcService.ListBmcs`.
 type ListBmcsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Bmcs          []*Bmc                 `protobuf:"bytes,1,rep,name=bmcs,proto3" json:"bmcs,omitempty"`
-	NextPageToken string                 `protobuf:"bytes,103,opt,name=next_page_token,proto3" json:"next_page_token,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sorted by address.
+	Bmcs []*Bmc `protobuf:"bytes,1,rep,name=bmcs,proto3" json:"bmcs,omitempty"`
+	// Where the next page begins; empty: there is none.
+	NextPageToken string `protobuf:"bytes,103,opt,name=next_page_token,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -445,9 +461,11 @@ func (x *ListBmcsResponse) GetNextPageToken() string {
 	return ""
 }
 
+// Request of `BmcService.GetBmc`.
 type GetBmcRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Address       string                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `address:port` of the BMC; an IPv6 address in brackets.
+	Address       string `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -489,9 +507,11 @@ func (x *GetBmcRequest) GetAddress() string {
 	return ""
 }
 
+// Request of `BmcService.AssignXname`.
 type AssignXnameRequest struct {
-	state   protoimpl.MessageState `protogen:"open.v1"`
-	Address string                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `address:port` of the BMC.
+	Address string `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
 	// Of a controller, e.g. `x1000c0s0b0`.
 	Xname         string `protobuf:"bytes,2,opt,name=xname,proto3" json:"xname,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -542,9 +562,11 @@ func (x *AssignXnameRequest) GetXname() string {
 	return ""
 }
 
+// Request of `BmcService.TrustKey`.
 type TrustKeyRequest struct {
-	state   protoimpl.MessageState `protogen:"open.v1"`
-	Address string                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `address:port` of the BMC.
+	Address string `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
 	// What was looked at: the key must still be this one. Empty: whatever it shows.
 	KeySha256     string `protobuf:"bytes,2,opt,name=key_sha256,proto3" json:"key_sha256,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -595,9 +617,11 @@ func (x *TrustKeyRequest) GetKeySha256() string {
 	return ""
 }
 
+// Request of `BmcService.DeleteBmc`.
 type DeleteBmcRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Address       string                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `address:port` of the BMC.
+	Address       string `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -639,6 +663,7 @@ func (x *DeleteBmcRequest) GetAddress() string {
 	return ""
 }
 
+// Answer of `BmcService.DeleteBmc`.
 type DeleteBmcResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -675,9 +700,11 @@ func (*DeleteBmcResponse) Descriptor() ([]byte, []int) {
 	return file_chamois_discovery_v1_scan_proto_rawDescGZIP(), []int{8}
 }
 
+// Request of `BmcService.StartScan`.
 type StartScanRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Scan          *Scan                  `protobuf:"bytes,1,opt,name=scan,proto3" json:"scan,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where to look, and how gently.
+	Scan          *Scan `protobuf:"bytes,1,opt,name=scan,proto3" json:"scan,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -719,6 +746,7 @@ func (x *StartScanRequest) GetScan() *Scan {
 	return nil
 }
 
+// Answer of `BmcService.StartScan`.
 type StartScanResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the job.

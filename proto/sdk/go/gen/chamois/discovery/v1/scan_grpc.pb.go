@@ -30,9 +30,12 @@ const (
 // BmcServiceClient is the client API for BmcService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// BMCs that were found, and the search for them.
 type BmcServiceClient interface {
 	// Sorted by address.
 	ListBmcs(ctx context.Context, in *ListBmcsRequest, opts ...grpc.CallOption) (*ListBmcsResponse, error)
+	// One BMC. One that was not found: NOT_FOUND.
 	GetBmc(ctx context.Context, in *GetBmcRequest, opts ...grpc.CallOption) (*Bmc, error)
 	// Gives it an xname, whatever the rules say; one that another BMC has is refused and both are named.
 	AssignXname(ctx context.Context, in *AssignXnameRequest, opts ...grpc.CallOption) (*Bmc, error)
@@ -115,9 +118,12 @@ func (c *bmcServiceClient) StartScan(ctx context.Context, in *StartScanRequest, 
 // BmcServiceServer is the server API for BmcService service.
 // All implementations must embed UnimplementedBmcServiceServer
 // for forward compatibility.
+//
+// BMCs that were found, and the search for them.
 type BmcServiceServer interface {
 	// Sorted by address.
 	ListBmcs(context.Context, *ListBmcsRequest) (*ListBmcsResponse, error)
+	// One BMC. One that was not found: NOT_FOUND.
 	GetBmc(context.Context, *GetBmcRequest) (*Bmc, error)
 	// Gives it an xname, whatever the rules say; one that another BMC has is refused and both are named.
 	AssignXname(context.Context, *AssignXnameRequest) (*Bmc, error)

@@ -36,8 +36,9 @@ type XnameRule struct {
 	//	*XnameRule_Explicit
 	//	*XnameRule_Template
 	//	*XnameRule_Dhcp
-	Rule          isXnameRule_Rule `protobuf_oneof:"rule"`
-	Meta          *v1.ObjectMeta   `protobuf:"bytes,6,opt,name=meta,proto3" json:"meta,omitempty"`
+	Rule isXnameRule_Rule `protobuf_oneof:"rule"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
+	Meta          *v1.ObjectMeta `protobuf:"bytes,6,opt,name=meta,proto3" json:"meta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -152,13 +153,18 @@ func (*XnameRule_Template) isXnameRule_Rule() {}
 
 func (*XnameRule_Dhcp) isXnameRule_Rule() {}
 
+// One BMC by what tells it from others.
 type ExplicitXname struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One of: an address without a port, a MAC, a serial number, a UUID.
-	Address       string `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
-	Mac           string `protobuf:"bytes,2,opt,name=mac,proto3" json:"mac,omitempty"`
-	Serial        string `protobuf:"bytes,3,opt,name=serial,proto3" json:"serial,omitempty"`
-	Uuid          string `protobuf:"bytes,4,opt,name=uuid,proto3" json:"uuid,omitempty"`
+	Address string `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
+	// MAC, in any case.
+	Mac string `protobuf:"bytes,2,opt,name=mac,proto3" json:"mac,omitempty"`
+	// Serial number.
+	Serial string `protobuf:"bytes,3,opt,name=serial,proto3" json:"serial,omitempty"`
+	// UUID of the service root.
+	Uuid string `protobuf:"bytes,4,opt,name=uuid,proto3" json:"uuid,omitempty"`
+	// The xname that it has.
 	Xname         string `protobuf:"bytes,5,opt,name=xname,proto3" json:"xname,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -229,6 +235,7 @@ func (x *ExplicitXname) GetXname() string {
 	return ""
 }
 
+// Xnames that are computed from addresses.
 type TemplateXname struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// CIDR: of addresses in this network. Its addresses are numbered from `first`, in order.
@@ -302,6 +309,7 @@ func (x *TemplateXname) GetDigits() []*TemplateDigit {
 	return nil
 }
 
+// A digit of the number of an address.
 type TemplateDigit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// As in `{name}`.
@@ -374,6 +382,7 @@ func (x *TemplateDigit) GetStep() uint32 {
 	return 0
 }
 
+// The rule has nothing to be set.
 type DhcpHint struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -410,6 +419,7 @@ func (*DhcpHint) Descriptor() ([]byte, []int) {
 	return file_chamois_discovery_v1_xname_rule_proto_rawDescGZIP(), []int{4}
 }
 
+// Request of `XnameRuleService.ListXnameRules`.
 type ListXnameRulesRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -446,9 +456,11 @@ func (*ListXnameRulesRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_discovery_v1_xname_rule_proto_rawDescGZIP(), []int{5}
 }
 
+// Answer of `XnameRuleService.ListXnameRules`.
 type ListXnameRulesResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Rules         []*XnameRule           `protobuf:"bytes,1,rep,name=rules,proto3" json:"rules,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As they are looked at.
+	Rules         []*XnameRule `protobuf:"bytes,1,rep,name=rules,proto3" json:"rules,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -490,9 +502,11 @@ func (x *ListXnameRulesResponse) GetRules() []*XnameRule {
 	return nil
 }
 
+// Request of `XnameRuleService.PutXnameRule`.
 type PutXnameRuleRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Rule  *XnameRule             `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
+	// The rule as it is to be; its meta is not read.
+	Rule *XnameRule `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the rule's `modified.revision` equals this.
 	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -543,9 +557,11 @@ func (x *PutXnameRuleRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Request of `XnameRuleService.DeleteXnameRule`.
 type DeleteXnameRuleRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the rule.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -587,6 +603,7 @@ func (x *DeleteXnameRuleRequest) GetName() string {
 	return ""
 }
 
+// Answer of `XnameRuleService.DeleteXnameRule`.
 type DeleteXnameRuleResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields

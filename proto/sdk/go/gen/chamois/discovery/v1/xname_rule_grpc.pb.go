@@ -27,11 +27,14 @@ const (
 // XnameRuleServiceClient is the client API for XnameRuleService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// Which xname a BMC gets that was found.
 type XnameRuleServiceClient interface {
 	// By priority, as they are looked at.
 	ListXnameRules(ctx context.Context, in *ListXnameRulesRequest, opts ...grpc.CallOption) (*ListXnameRulesResponse, error)
 	// Creates or replaces one.
 	PutXnameRule(ctx context.Context, in *PutXnameRuleRequest, opts ...grpc.CallOption) (*XnameRule, error)
+	// Removes a rule; BMCs keep the xnames that they have. One that is not there: NOT_FOUND.
 	DeleteXnameRule(ctx context.Context, in *DeleteXnameRuleRequest, opts ...grpc.CallOption) (*DeleteXnameRuleResponse, error)
 }
 
@@ -76,11 +79,14 @@ func (c *xnameRuleServiceClient) DeleteXnameRule(ctx context.Context, in *Delete
 // XnameRuleServiceServer is the server API for XnameRuleService service.
 // All implementations must embed UnimplementedXnameRuleServiceServer
 // for forward compatibility.
+//
+// Which xname a BMC gets that was found.
 type XnameRuleServiceServer interface {
 	// By priority, as they are looked at.
 	ListXnameRules(context.Context, *ListXnameRulesRequest) (*ListXnameRulesResponse, error)
 	// Creates or replaces one.
 	PutXnameRule(context.Context, *PutXnameRuleRequest) (*XnameRule, error)
+	// Removes a rule; BMCs keep the xnames that they have. One that is not there: NOT_FOUND.
 	DeleteXnameRule(context.Context, *DeleteXnameRuleRequest) (*DeleteXnameRuleResponse, error)
 	mustEmbedUnimplementedXnameRuleServiceServer()
 }

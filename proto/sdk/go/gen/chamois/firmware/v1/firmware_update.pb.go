@@ -124,9 +124,11 @@ func (x *FirmwareUpdate) GetDeadlineS() uint32 {
 	return 0
 }
 
+// Request of `FirmwareUpdateService.StartFirmwareUpdate`.
 type StartFirmwareUpdateRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Update        *FirmwareUpdate        `protobuf:"bytes,1,opt,name=update,proto3" json:"update,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which image, for which BMCs, in which steps.
+	Update        *FirmwareUpdate `protobuf:"bytes,1,opt,name=update,proto3" json:"update,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -168,6 +170,7 @@ func (x *StartFirmwareUpdateRequest) GetUpdate() *FirmwareUpdate {
 	return nil
 }
 
+// Answer of `FirmwareUpdateService.StartFirmwareUpdate`.
 type StartFirmwareUpdateResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the job.

@@ -25,6 +25,8 @@ const (
 // FirmwareUpdateServiceClient is the client API for FirmwareUpdateService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// Updates of firmware, staged.
 type FirmwareUpdateServiceClient interface {
 	// Begins an update; the answer is the id of its job.
 	StartFirmwareUpdate(ctx context.Context, in *StartFirmwareUpdateRequest, opts ...grpc.CallOption) (*StartFirmwareUpdateResponse, error)
@@ -51,6 +53,8 @@ func (c *firmwareUpdateServiceClient) StartFirmwareUpdate(ctx context.Context, i
 // FirmwareUpdateServiceServer is the server API for FirmwareUpdateService service.
 // All implementations must embed UnimplementedFirmwareUpdateServiceServer
 // for forward compatibility.
+//
+// Updates of firmware, staged.
 type FirmwareUpdateServiceServer interface {
 	// Begins an update; the answer is the id of its job.
 	StartFirmwareUpdate(context.Context, *StartFirmwareUpdateRequest) (*StartFirmwareUpdateResponse, error)

@@ -31,8 +31,10 @@ type Access int32
 const (
 	// As the consistency says.
 	Access_ACCESS_UNSPECIFIED Access = 0
-	Access_ACCESS_READ        Access = 1
-	Access_ACCESS_WRITE       Access = 2
+	// It shows what is stored.
+	Access_ACCESS_READ Access = 1
+	// It changes what is stored.
+	Access_ACCESS_WRITE Access = 2
 	// Gives or takes rights, changes the members, or hands out everything.
 	Access_ACCESS_ADMIN Access = 3
 )
@@ -231,7 +233,8 @@ type MethodRule struct {
 	TlsOnly bool `protobuf:"varint,23,opt,name=tls_only,json=tlsOnly,proto3" json:"tls_only,omitempty"`
 	// What the permission is called, `<area>.<access>`: the area is the package's (`smd`, `cloud-init`) if none is named here, the
 	// access is to read where a consistency is said, and to write elsewhere, if none is named here.
-	Area   string `protobuf:"bytes,30,opt,name=area,proto3" json:"area,omitempty"`
+	Area string `protobuf:"bytes,30,opt,name=area,proto3" json:"area,omitempty"`
+	// What the permission allows; see `area`.
 	Access Access `protobuf:"varint,31,opt,name=access,proto3,enum=chamois.http.v1.Access" json:"access,omitempty"`
 	// The answer is about no component: callers whose policies hold for a part of the system get all of it. An answer in which
 	// no field is marked `component` is refused to them otherwise, and so is a change that cannot be validated only. Of a method that
@@ -242,8 +245,12 @@ type MethodRule struct {
 	// Of a method for whoever has proved to be somebody: also by a token that is limited to other permissions. What it gives is no more
 	// than what it is shown.
 	ForLimitedTokens bool `protobuf:"varint,34,opt,name=for_limited_tokens,json=forLimitedTokens,proto3" json:"for_limited_tokens,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Over HTTP the GET is a WebSocket (RFC 6455). The method is a stream both ways: the first message of the request is made of path and
+	// query, each message of the client becomes one with its bytes in the field marked `frame`, and so do the answers the other way. The
+	// method does nothing before it has its first message: that is how the gateway asks who may call it where a client sends no upgrade.
+	Websocket     bool `protobuf:"varint,40,opt,name=websocket,proto3" json:"websocket,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *MethodRule) Reset() {
@@ -381,6 +388,13 @@ func (x *MethodRule) GetForLimitedTokens() bool {
 	return false
 }
 
+func (x *MethodRule) GetWebsocket() bool {
+	if x != nil {
+		return x.Websocket
+	}
+	return false
+}
+
 // How one field shows in the legacy JSON.
 type FieldRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -403,7 +417,11 @@ type FieldRule struct {
 	FromHeader string `protobuf:"bytes,22,opt,name=from_header,json=fromHeader,proto3" json:"from_header,omitempty"`
 	// The text is the id of the component that the message is about, or, of a list of texts, components: callers whose policies
 	// hold for a part of the system are shown no message of a list, and no text, that is of another one.
-	Component     bool `protobuf:"varint,30,opt,name=component,proto3" json:"component,omitempty"`
+	Component bool `protobuf:"varint,30,opt,name=component,proto3" json:"component,omitempty"`
+	// Of a `websocket` method: the `bytes` that are a message of the client, or one for it.
+	Frame bool `protobuf:"varint,40,opt,name=frame,proto3" json:"frame,omitempty"`
+	// Of the answers of a `websocket` method: the text with which it says why it ends, which the client reads as the reason of the close.
+	CloseReason   bool `protobuf:"varint,41,opt,name=close_reason,json=closeReason,proto3" json:"close_reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -501,6 +519,20 @@ func (x *FieldRule) GetComponent() bool {
 	return false
 }
 
+func (x *FieldRule) GetFrame() bool {
+	if x != nil {
+		return x.Frame
+	}
+	return false
+}
+
+func (x *FieldRule) GetCloseReason() bool {
+	if x != nil {
+		return x.CloseReason
+	}
+	return false
+}
+
 var file_chamois_http_v1_http_proto_extTypes = []protoimpl.ExtensionInfo{
 	{
 		ExtendedType:  (*descriptorpb.MethodOptions)(nil),
@@ -556,7 +588,7 @@ var File_chamois_http_v1_http_proto protoreflect.FileDescriptor
 
 const file_chamois_http_v1_http_proto_rawDesc = "" +
 	"\n" +
-	"\x1achamois/http/v1/http.proto\x12\x0fchamois.http.v1\x1a google/protobuf/descriptor.proto\"\x95\x05\n" +
+	"\x1achamois/http/v1/http.proto\x12\x0fchamois.http.v1\x1a google/protobuf/descriptor.proto\"\xb3\x05\n" +
 	"\n" +
 	"MethodRule\x12;\n" +
 	"\n" +
@@ -576,7 +608,8 @@ const file_chamois_http_v1_http_proto_rawDesc = "" +
 	"\x06access\x18\x1f \x01(\x0e2\x17.chamois.http.v1.AccessR\x06access\x12,\n" +
 	"\x12shows_no_component\x18  \x01(\bR\x10showsNoComponent\x124\n" +
 	"\x16shows_other_components\x18! \x01(\bR\x14showsOtherComponents\x12,\n" +
-	"\x12for_limited_tokens\x18\" \x01(\bR\x10forLimitedTokens\"\xae\x02\n" +
+	"\x12for_limited_tokens\x18\" \x01(\bR\x10forLimitedTokens\x12\x1c\n" +
+	"\twebsocket\x18( \x01(\bR\twebsocket\"\xe7\x02\n" +
 	"\tFieldRule\x12\x1f\n" +
 	"\vnative_only\x18\x01 \x01(\bR\n" +
 	"nativeOnly\x12%\n" +
@@ -589,7 +622,9 @@ const file_chamois_http_v1_http_proto_rawDesc = "" +
 	"\x06header\x18\x15 \x01(\tR\x06header\x12\x1f\n" +
 	"\vfrom_header\x18\x16 \x01(\tR\n" +
 	"fromHeader\x12\x1c\n" +
-	"\tcomponent\x18\x1e \x01(\bR\tcomponent*U\n" +
+	"\tcomponent\x18\x1e \x01(\bR\tcomponent\x12\x14\n" +
+	"\x05frame\x18( \x01(\bR\x05frame\x12!\n" +
+	"\fclose_reason\x18) \x01(\bR\vcloseReason*U\n" +
 	"\x06Access\x12\x16\n" +
 	"\x12ACCESS_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vACCESS_READ\x10\x01\x12\x10\n" +

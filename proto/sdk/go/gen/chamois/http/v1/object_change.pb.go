@@ -97,10 +97,13 @@ func (x *ObjectChange) GetFields() []*FieldChange {
 
 // A field as the JSON of its object shows it. A side is absent where there was no such field, or no object.
 type FieldChange struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Field         string                 `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
-	Before        *structpb.Value        `protobuf:"bytes,2,opt,name=before,proto3" json:"before,omitempty"`
-	After         *structpb.Value        `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the field in the object's JSON.
+	Field string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
+	// Its value before the change.
+	Before *structpb.Value `protobuf:"bytes,2,opt,name=before,proto3" json:"before,omitempty"`
+	// Its value after the change.
+	After         *structpb.Value `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

@@ -87,9 +87,11 @@ func (x *Change) GetPrincipal() string {
 
 // When an object came to be and when it last changed.
 type ObjectMeta struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Created       *Change                `protobuf:"bytes,1,opt,name=created,proto3" json:"created,omitempty"`
-	Modified      *Change                `protobuf:"bytes,2,opt,name=modified,proto3" json:"modified,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The change that made the object.
+	Created *Change `protobuf:"bytes,1,opt,name=created,proto3" json:"created,omitempty"`
+	// The last change of the object: its `revision` is what `if_revision` and `If-Match` name.
+	Modified      *Change `protobuf:"bytes,2,opt,name=modified,proto3" json:"modified,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

@@ -31,12 +31,14 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Where a job stands.
 type Job_State int32
 
 const (
 	Job_STATE_UNSPECIFIED Job_State = 0
 	// No member works on it yet, or the one that did is gone.
 	Job_STATE_WAITING Job_State = 1
+	// A member works on it.
 	Job_STATE_RUNNING Job_State = 2
 	// Every target succeeded, or was skipped because nothing was to do.
 	Job_STATE_SUCCEEDED Job_State = 3
@@ -97,16 +99,20 @@ func (Job_State) EnumDescriptor() ([]byte, []int) {
 	return file_chamois_job_v1_job_proto_rawDescGZIP(), []int{0, 0}
 }
 
+// What became of a target.
 type JobTarget_State int32
 
 const (
 	JobTarget_STATE_UNSPECIFIED JobTarget_State = 0
-	JobTarget_STATE_WAITING     JobTarget_State = 1
+	// Not begun.
+	JobTarget_STATE_WAITING JobTarget_State = 1
 	// In the log before the BMC is told to do anything: whoever takes the job over reads back what came of it and never repeats
 	// it by itself.
-	JobTarget_STATE_RUNNING   JobTarget_State = 2
+	JobTarget_STATE_RUNNING JobTarget_State = 2
+	// Done.
 	JobTarget_STATE_SUCCEEDED JobTarget_State = 3
-	JobTarget_STATE_FAILED    JobTarget_State = 4
+	// Not done, for the reason that is told.
+	JobTarget_STATE_FAILED JobTarget_State = 4
 	// The BMC was told, and nobody knows whether it did it.
 	JobTarget_STATE_UNKNOWN JobTarget_State = 5
 	// Nothing was to do, or the job was cancelled or stopped before.
@@ -166,6 +172,7 @@ func (JobTarget_State) EnumDescriptor() ([]byte, []int) {
 	return file_chamois_job_v1_job_proto_rawDescGZIP(), []int{3, 0}
 }
 
+// A job, without its targets.
 type Job struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// A UUID, given by the cluster.
@@ -177,21 +184,26 @@ type Job struct {
 	//	*Job_CredentialRotation
 	//	*Job_PowerTransition
 	//	*Job_FirmwareUpdate
-	Work  isJob_Work `protobuf_oneof:"work"`
-	State Job_State  `protobuf:"varint,10,opt,name=state,proto3,enum=chamois.job.v1.Job_State" json:"state,omitempty"`
+	Work isJob_Work `protobuf_oneof:"work"`
+	// Where it stands.
+	State Job_State `protobuf:"varint,10,opt,name=state,proto3,enum=chamois.job.v1.Job_State" json:"state,omitempty"`
 	// Why it ended so, for a person.
 	Reason string `protobuf:"bytes,11,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Who works on it; absent while nobody does.
-	Claim  *JobClaim  `protobuf:"bytes,12,opt,name=claim,proto3" json:"claim,omitempty"`
+	Claim *JobClaim `protobuf:"bytes,12,opt,name=claim,proto3" json:"claim,omitempty"`
+	// How many targets have come to what.
 	Counts *JobCounts `protobuf:"bytes,13,opt,name=counts,proto3" json:"counts,omitempty"`
 	// Who asked for it: its changes are theirs, and judged by the policies that gave them the right.
-	Principal string    `protobuf:"bytes,14,opt,name=principal,proto3" json:"principal,omitempty"`
-	Grant     *v1.Grant `protobuf:"bytes,15,opt,name=grant,proto3" json:"grant,omitempty"`
+	Principal string `protobuf:"bytes,14,opt,name=principal,proto3" json:"principal,omitempty"`
+	// What gave the one who asked for it the right.
+	Grant *v1.Grant `protobuf:"bytes,15,opt,name=grant,proto3" json:"grant,omitempty"`
 	// Cluster time, milliseconds since the Unix epoch; 0: not yet.
 	StartedAtMs uint64 `protobuf:"varint,16,opt,name=started_at_ms,proto3" json:"started_at_ms,omitempty"`
-	EndedAtMs   uint64 `protobuf:"varint,17,opt,name=ended_at_ms,proto3" json:"ended_at_ms,omitempty"`
+	// Cluster time, milliseconds since the Unix epoch; 0: not yet.
+	EndedAtMs uint64 `protobuf:"varint,17,opt,name=ended_at_ms,proto3" json:"ended_at_ms,omitempty"`
 	// Where a scan is to go on: targets before this place of its plan were asked.
-	Cursor        uint64          `protobuf:"varint,18,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	Cursor uint64 `protobuf:"varint,18,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
 	Meta          *v11.ObjectMeta `protobuf:"bytes,19,opt,name=meta,proto3" json:"meta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -361,22 +373,27 @@ type isJob_Work interface {
 }
 
 type Job_Scan struct {
+	// It searches for BMCs.
 	Scan *v12.Scan `protobuf:"bytes,2,opt,name=scan,proto3,oneof"`
 }
 
 type Job_Crawl struct {
+	// It reads BMCs.
 	Crawl *v12.Crawl `protobuf:"bytes,3,opt,name=crawl,proto3,oneof"`
 }
 
 type Job_CredentialRotation struct {
+	// It gives BMCs new passwords.
 	CredentialRotation *v12.CredentialRotation `protobuf:"bytes,4,opt,name=credential_rotation,proto3,oneof"`
 }
 
 type Job_PowerTransition struct {
+	// It switches components on or off.
 	PowerTransition *v13.PowerTransition `protobuf:"bytes,5,opt,name=power_transition,proto3,oneof"`
 }
 
 type Job_FirmwareUpdate struct {
+	// It updates firmware.
 	FirmwareUpdate *v14.FirmwareUpdate `protobuf:"bytes,6,opt,name=firmware_update,proto3,oneof"`
 }
 
@@ -392,8 +409,9 @@ func (*Job_FirmwareUpdate) isJob_Work() {}
 
 // A member's right to work on a job. It lapses when the member does not renew it.
 type JobClaim struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	MemberId uint64                 `protobuf:"varint,1,opt,name=member_id,proto3" json:"member_id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The member that works on it.
+	MemberId uint64 `protobuf:"varint,1,opt,name=member_id,proto3" json:"member_id,omitempty"`
 	// Log index of the claim: every report names it, and one with another is refused, so that a member that was cut off
 	// cannot speak for a job that another one has taken over.
 	Fence uint64 `protobuf:"varint,2,opt,name=fence,proto3" json:"fence,omitempty"`
@@ -454,15 +472,23 @@ func (x *JobClaim) GetLapsesAtMs() uint64 {
 	return 0
 }
 
+// How many targets of a job have come to what.
 type JobCounts struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Total         uint32                 `protobuf:"varint,1,opt,name=total,proto3" json:"total,omitempty"`
-	Waiting       uint32                 `protobuf:"varint,2,opt,name=waiting,proto3" json:"waiting,omitempty"`
-	Running       uint32                 `protobuf:"varint,3,opt,name=running,proto3" json:"running,omitempty"`
-	Succeeded     uint32                 `protobuf:"varint,4,opt,name=succeeded,proto3" json:"succeeded,omitempty"`
-	Failed        uint32                 `protobuf:"varint,5,opt,name=failed,proto3" json:"failed,omitempty"`
-	Unknown       uint32                 `protobuf:"varint,6,opt,name=unknown,proto3" json:"unknown,omitempty"`
-	Skipped       uint32                 `protobuf:"varint,7,opt,name=skipped,proto3" json:"skipped,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// All targets; of a scan those that are known so far.
+	Total uint32 `protobuf:"varint,1,opt,name=total,proto3" json:"total,omitempty"`
+	// Not begun.
+	Waiting uint32 `protobuf:"varint,2,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	// Begun.
+	Running uint32 `protobuf:"varint,3,opt,name=running,proto3" json:"running,omitempty"`
+	// Done.
+	Succeeded uint32 `protobuf:"varint,4,opt,name=succeeded,proto3" json:"succeeded,omitempty"`
+	// Not done; those that cannot be done are among them.
+	Failed uint32 `protobuf:"varint,5,opt,name=failed,proto3" json:"failed,omitempty"`
+	// The BMC was told, and nobody knows whether it did it.
+	Unknown uint32 `protobuf:"varint,6,opt,name=unknown,proto3" json:"unknown,omitempty"`
+	// Nothing was to do, or the job ended before.
+	Skipped       uint32 `protobuf:"varint,7,opt,name=skipped,proto3" json:"skipped,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -554,8 +580,9 @@ type JobTarget struct {
 	// Place in the job, from 0.
 	Place uint32 `protobuf:"varint,2,opt,name=place,proto3" json:"place,omitempty"`
 	// Xname, or, of scans and crawls of what has none yet, `address:port` (an IPv6 address in brackets).
-	Target string          `protobuf:"bytes,3,opt,name=target,proto3" json:"target,omitempty"`
-	State  JobTarget_State `protobuf:"varint,4,opt,name=state,proto3,enum=chamois.job.v1.JobTarget_State" json:"state,omitempty"`
+	Target string `protobuf:"bytes,3,opt,name=target,proto3" json:"target,omitempty"`
+	// What became of it.
+	State JobTarget_State `protobuf:"varint,4,opt,name=state,proto3,enum=chamois.job.v1.JobTarget_State" json:"state,omitempty"`
 	// Why, for a person; of a success what was found or done.
 	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
 	// What to do about it.
@@ -654,13 +681,16 @@ func (x *JobTarget) GetReportedAtMs() uint64 {
 	return 0
 }
 
+// Request of `JobService.ListJobs`.
 type ListJobsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `scan`, `crawl`, `credential_rotation`, `power_transition`, `firmware_update`; empty: all.
 	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
 	// Only those that are not over.
-	Active        bool   `protobuf:"varint,2,opt,name=active,proto3" json:"active,omitempty"`
-	PageSize      uint32 `protobuf:"varint,100,opt,name=page_size,proto3" json:"page_size,omitempty"`
+	Active bool `protobuf:"varint,2,opt,name=active,proto3" json:"active,omitempty"`
+	// At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000.
+	PageSize uint32 `protobuf:"varint,100,opt,name=page_size,proto3" json:"page_size,omitempty"`
+	// `next_page_token` of the answer before; the filters must be the same as there.
 	PageToken     string `protobuf:"bytes,101,opt,name=page_token,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -724,10 +754,13 @@ func (x *ListJobsRequest) GetPageToken() string {
 	return ""
 }
 
+// Answer of `JobService.ListJobs`.
 type ListJobsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Jobs          []*Job                 `protobuf:"bytes,1,rep,name=jobs,proto3" json:"jobs,omitempty"`
-	NextPageToken string                 `protobuf:"bytes,103,opt,name=next_page_token,proto3" json:"next_page_token,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The newest first.
+	Jobs []*Job `protobuf:"bytes,1,rep,name=jobs,proto3" json:"jobs,omitempty"`
+	// Where the next page begins; empty: there is none.
+	NextPageToken string `protobuf:"bytes,103,opt,name=next_page_token,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -776,9 +809,11 @@ func (x *ListJobsResponse) GetNextPageToken() string {
 	return ""
 }
 
+// Request of `JobService.GetJob`.
 type GetJobRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the job.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -820,13 +855,17 @@ func (x *GetJobRequest) GetId() string {
 	return ""
 }
 
+// Request of `JobService.ListJobTargets`.
 type ListJobTargetsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Id of the job.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// A name of `JobTarget.State` in lower case, without `STATE_`; several are alternatives, none is all.
-	State         []string `protobuf:"bytes,2,rep,name=state,proto3" json:"state,omitempty"`
-	PageSize      uint32   `protobuf:"varint,100,opt,name=page_size,proto3" json:"page_size,omitempty"`
-	PageToken     string   `protobuf:"bytes,101,opt,name=page_token,proto3" json:"page_token,omitempty"`
+	State []string `protobuf:"bytes,2,rep,name=state,proto3" json:"state,omitempty"`
+	// At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000.
+	PageSize uint32 `protobuf:"varint,100,opt,name=page_size,proto3" json:"page_size,omitempty"`
+	// `next_page_token` of the answer before; the filters must be the same as there.
+	PageToken     string `protobuf:"bytes,101,opt,name=page_token,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -889,10 +928,13 @@ func (x *ListJobTargetsRequest) GetPageToken() string {
 	return ""
 }
 
+// Answer of `JobService.ListJobTargets`.
 type ListJobTargetsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Targets       []*JobTarget           `protobuf:"bytes,1,rep,name=targets,proto3" json:"targets,omitempty"`
-	NextPageToken string                 `protobuf:"bytes,103,opt,name=next_page_token,proto3" json:"next_page_token,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In the order of the job.
+	Targets []*JobTarget `protobuf:"bytes,1,rep,name=targets,proto3" json:"targets,omitempty"`
+	// Where the next page begins; empty: there is none.
+	NextPageToken string `protobuf:"bytes,103,opt,name=next_page_token,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -941,9 +983,11 @@ func (x *ListJobTargetsResponse) GetNextPageToken() string {
 	return ""
 }
 
+// Request of `JobService.CancelJob`.
 type CancelJobRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the job.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -985,9 +1029,11 @@ func (x *CancelJobRequest) GetId() string {
 	return ""
 }
 
+// Request of `JobService.DeleteJob`.
 type DeleteJobRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the job.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1029,6 +1075,7 @@ func (x *DeleteJobRequest) GetId() string {
 	return ""
 }
 
+// Answer of `JobService.DeleteJob`.
 type DeleteJobResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields

@@ -33,9 +33,12 @@ const (
 // JobServiceClient is the client API for JobService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// Work that takes long, whatever kind it is.
 type JobServiceClient interface {
 	// The newest first.
 	ListJobs(ctx context.Context, in *ListJobsRequest, opts ...grpc.CallOption) (*ListJobsResponse, error)
+	// One job, without its targets. One that is not there: NOT_FOUND.
 	GetJob(ctx context.Context, in *GetJobRequest, opts ...grpc.CallOption) (*Job, error)
 	// In the order of the job.
 	ListJobTargets(ctx context.Context, in *ListJobTargetsRequest, opts ...grpc.CallOption) (*ListJobTargetsResponse, error)
@@ -106,9 +109,12 @@ func (c *jobServiceClient) DeleteJob(ctx context.Context, in *DeleteJobRequest, 
 // JobServiceServer is the server API for JobService service.
 // All implementations must embed UnimplementedJobServiceServer
 // for forward compatibility.
+//
+// Work that takes long, whatever kind it is.
 type JobServiceServer interface {
 	// The newest first.
 	ListJobs(context.Context, *ListJobsRequest) (*ListJobsResponse, error)
+	// One job, without its targets. One that is not there: NOT_FOUND.
 	GetJob(context.Context, *GetJobRequest) (*Job, error)
 	// In the order of the job.
 	ListJobTargets(context.Context, *ListJobTargetsRequest) (*ListJobTargetsResponse, error)

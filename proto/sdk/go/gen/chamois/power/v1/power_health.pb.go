@@ -25,6 +25,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Request of `PowerHealthService.GetLiveness`.
 type GetLivenessRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -61,6 +62,7 @@ func (*GetLivenessRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_power_v1_power_health_proto_rawDescGZIP(), []int{0}
 }
 
+// Answer of `PowerHealthService.GetLiveness`.
 type GetLivenessResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -97,6 +99,7 @@ func (*GetLivenessResponse) Descriptor() ([]byte, []int) {
 	return file_chamois_power_v1_power_health_proto_rawDescGZIP(), []int{1}
 }
 
+// Request of `PowerHealthService.GetReadiness`.
 type GetReadinessRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -133,6 +136,7 @@ func (*GetReadinessRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_power_v1_power_health_proto_rawDescGZIP(), []int{2}
 }
 
+// Answer of `PowerHealthService.GetReadiness`.
 type GetReadinessResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -169,6 +173,7 @@ func (*GetReadinessResponse) Descriptor() ([]byte, []int) {
 	return file_chamois_power_v1_power_health_proto_rawDescGZIP(), []int{3}
 }
 
+// Request of `PowerHealthService.GetHealth`.
 type GetHealthRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -205,12 +210,16 @@ func (*GetHealthRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_power_v1_power_health_proto_rawDescGZIP(), []int{4}
 }
 
+// Answer of `PowerHealthService.GetHealth`.
 type GetHealthResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Keys as PCS has them, with what stands for them here.
-	KvStore            string `protobuf:"bytes,1,opt,name=kv_store,json=KvStore,proto3" json:"kv_store,omitempty"`
-	StateManager       string `protobuf:"bytes,2,opt,name=state_manager,json=StateManager,proto3" json:"state_manager,omitempty"`
-	Vault              string `protobuf:"bytes,3,opt,name=vault,json=Vault,proto3" json:"vault,omitempty"`
+	KvStore string `protobuf:"bytes,1,opt,name=kv_store,json=KvStore,proto3" json:"kv_store,omitempty"`
+	// See `kv_store`: SMD, which is the same process.
+	StateManager string `protobuf:"bytes,2,opt,name=state_manager,json=StateManager,proto3" json:"state_manager,omitempty"`
+	// See `kv_store`: the log, where credentials are sealed.
+	Vault string `protobuf:"bytes,3,opt,name=vault,json=Vault,proto3" json:"vault,omitempty"`
+	// See `kv_store`: claims of jobs, in the log.
 	DistributedLocking string `protobuf:"bytes,4,opt,name=distributed_locking,json=DistributedLocking,proto3" json:"distributed_locking,omitempty"`
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache

@@ -29,10 +29,14 @@ const (
 // PowerHealthServiceClient is the client API for PowerHealthService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// Whether power can be controlled here, in PCS's words.
 type PowerHealthServiceClient interface {
+	// Whether the process answers.
 	GetLiveness(ctx context.Context, in *GetLivenessRequest, opts ...grpc.CallOption) (*GetLivenessResponse, error)
 	// UNAVAILABLE while the member cannot answer linearizable reads.
 	GetReadiness(ctx context.Context, in *GetReadinessRequest, opts ...grpc.CallOption) (*GetReadinessResponse, error)
+	// What PCS depends on, and what stands for it here.
 	GetHealth(ctx context.Context, in *GetHealthRequest, opts ...grpc.CallOption) (*GetHealthResponse, error)
 }
 
@@ -77,10 +81,14 @@ func (c *powerHealthServiceClient) GetHealth(ctx context.Context, in *GetHealthR
 // PowerHealthServiceServer is the server API for PowerHealthService service.
 // All implementations must embed UnimplementedPowerHealthServiceServer
 // for forward compatibility.
+//
+// Whether power can be controlled here, in PCS's words.
 type PowerHealthServiceServer interface {
+	// Whether the process answers.
 	GetLiveness(context.Context, *GetLivenessRequest) (*GetLivenessResponse, error)
 	// UNAVAILABLE while the member cannot answer linearizable reads.
 	GetReadiness(context.Context, *GetReadinessRequest) (*GetReadinessResponse, error)
+	// What PCS depends on, and what stands for it here.
 	GetHealth(context.Context, *GetHealthRequest) (*GetHealthResponse, error)
 	mustEmbedUnimplementedPowerHealthServiceServer()
 }

@@ -23,6 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Request of `PowerStatusService.ListPowerStatus`.
 type ListPowerStatusRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Xnames and nodesets; empty: every node with a BMC.
@@ -86,11 +87,15 @@ func (x *ListPowerStatusRequest) GetManagementStateFilter() string {
 	return ""
 }
 
+// Request of `PowerStatusService.QueryPowerStatus`.
 type QueryPowerStatusRequest struct {
-	state                 protoimpl.MessageState `protogen:"open.v1"`
-	Xname                 []string               `protobuf:"bytes,1,rep,name=xname,proto3" json:"xname,omitempty"`
-	PowerStateFilter      string                 `protobuf:"bytes,2,opt,name=power_state_filter,json=powerStateFilter,proto3" json:"power_state_filter,omitempty"`
-	ManagementStateFilter string                 `protobuf:"bytes,3,opt,name=management_state_filter,json=managementStateFilter,proto3" json:"management_state_filter,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xnames and nodesets; empty: every node with a BMC.
+	Xname []string `protobuf:"bytes,1,rep,name=xname,proto3" json:"xname,omitempty"`
+	// `on`, `off` or `undefined`; empty: all.
+	PowerStateFilter string `protobuf:"bytes,2,opt,name=power_state_filter,json=powerStateFilter,proto3" json:"power_state_filter,omitempty"`
+	// `available` or `unavailable`; empty: all.
+	ManagementStateFilter string `protobuf:"bytes,3,opt,name=management_state_filter,json=managementStateFilter,proto3" json:"management_state_filter,omitempty"`
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
 }
@@ -146,9 +151,11 @@ func (x *QueryPowerStatusRequest) GetManagementStateFilter() string {
 	return ""
 }
 
+// Answer of `PowerStatusService.ListPowerStatus` and `PowerStatusService.QueryPowerStatus`.
 type ListPowerStatusResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Status        []*PowerStatus         `protobuf:"bytes,1,rep,name=status,proto3" json:"status,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sorted by xname.
+	Status        []*PowerStatus `protobuf:"bytes,1,rep,name=status,proto3" json:"status,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -190,9 +197,11 @@ func (x *ListPowerStatusResponse) GetStatus() []*PowerStatus {
 	return nil
 }
 
+// Whether a component is switched on, as its BMC says.
 type PowerStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Xname string                 `protobuf:"bytes,1,opt,name=xname,proto3" json:"xname,omitempty"`
+	// Xname of the component.
+	Xname string `protobuf:"bytes,1,opt,name=xname,proto3" json:"xname,omitempty"`
 	// `on`, `off` or `undefined`.
 	PowerState string `protobuf:"bytes,2,opt,name=power_state,json=powerState,proto3" json:"power_state,omitempty"`
 	// `available` or `unavailable`.

@@ -26,6 +26,8 @@ const (
 // PowerStatusServiceClient is the client API for PowerStatusService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// Whether components are switched on, by asking their BMCs.
 type PowerStatusServiceClient interface {
 	// Asks the BMCs now, as far as the member that is asked reaches them, and tells what is known where one does not answer
 	// (`managementState` is then `unavailable` and the error says why).
@@ -65,6 +67,8 @@ func (c *powerStatusServiceClient) QueryPowerStatus(ctx context.Context, in *Que
 // PowerStatusServiceServer is the server API for PowerStatusService service.
 // All implementations must embed UnimplementedPowerStatusServiceServer
 // for forward compatibility.
+//
+// Whether components are switched on, by asking their BMCs.
 type PowerStatusServiceServer interface {
 	// Asks the BMCs now, as far as the member that is asked reaches them, and tells what is known where one does not answer
 	// (`managementState` is then `unavailable` and the error says why).

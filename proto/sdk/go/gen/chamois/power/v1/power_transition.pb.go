@@ -22,6 +22,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// What is to be done.
 type PowerTransition_Operation int32
 
 const (
@@ -31,7 +32,8 @@ const (
 	// Graceful, and forced when the deadline passes.
 	PowerTransition_OPERATION_OFF PowerTransition_Operation = 2
 	// Graceful alone.
-	PowerTransition_OPERATION_SOFT_OFF  PowerTransition_Operation = 3
+	PowerTransition_OPERATION_SOFT_OFF PowerTransition_Operation = 3
+	// Off at once.
 	PowerTransition_OPERATION_FORCE_OFF PowerTransition_Operation = 4
 	// GracefulRestart, or off (graceful) and on.
 	PowerTransition_OPERATION_SOFT_RESTART PowerTransition_Operation = 5
@@ -94,7 +96,8 @@ func (PowerTransition_Operation) EnumDescriptor() ([]byte, []int) {
 
 // What is to become of the power of nodes, and of other components that a BMC can switch.
 type PowerTransition struct {
-	state     protoimpl.MessageState    `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is to be done.
 	Operation PowerTransition_Operation `protobuf:"varint,1,opt,name=operation,proto3,enum=chamois.power.v1.PowerTransition_Operation" json:"operation,omitempty"`
 	// Xnames, nodesets.
 	Targets []string `protobuf:"bytes,2,rep,name=targets,proto3" json:"targets,omitempty"`

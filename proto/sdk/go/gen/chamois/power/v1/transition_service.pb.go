@@ -25,15 +25,18 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Request of `TransitionService.StartTransition`.
 type StartTransitionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// A name of `PowerTransition.Operation`, without case.
-	Operation string                             `protobuf:"bytes,1,opt,name=operation,proto3" json:"operation,omitempty"`
-	Location  []*StartTransitionRequest_Location `protobuf:"bytes,2,rep,name=location,proto3" json:"location,omitempty"`
+	Operation string `protobuf:"bytes,1,opt,name=operation,proto3" json:"operation,omitempty"`
+	// What is to be switched; one at least.
+	Location []*StartTransitionRequest_Location `protobuf:"bytes,2,rep,name=location,proto3" json:"location,omitempty"`
 	// As in `PowerTransition`.
 	TaskDeadlineMinutes *int32 `protobuf:"varint,3,opt,name=task_deadline_minutes,json=taskDeadlineMinutes,proto3,oneof" json:"task_deadline_minutes,omitempty"`
 	// As in `PowerTransition`.
-	StaggerMs      uint32 `protobuf:"varint,4,opt,name=stagger_ms,json=staggerMilliseconds,proto3" json:"stagger_ms,omitempty"`
+	StaggerMs uint32 `protobuf:"varint,4,opt,name=stagger_ms,json=staggerMilliseconds,proto3" json:"stagger_ms,omitempty"`
+	// As in `PowerTransition`.
 	ConcurrencyMax uint32 `protobuf:"varint,5,opt,name=concurrency_max,json=concurrencyMax,proto3" json:"concurrency_max,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -104,10 +107,13 @@ func (x *StartTransitionRequest) GetConcurrencyMax() uint32 {
 	return 0
 }
 
+// Answer of `TransitionService.StartTransition`.
 type StartTransitionResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	TransitionId  string                 `protobuf:"bytes,1,opt,name=transition_id,json=transitionID,proto3" json:"transition_id,omitempty"`
-	Operation     string                 `protobuf:"bytes,2,opt,name=operation,proto3" json:"operation,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// UUID: the id of its job.
+	TransitionId string `protobuf:"bytes,1,opt,name=transition_id,json=transitionID,proto3" json:"transition_id,omitempty"`
+	// As it was asked for, in PCS's spelling.
+	Operation     string `protobuf:"bytes,2,opt,name=operation,proto3" json:"operation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -156,6 +162,7 @@ func (x *StartTransitionResponse) GetOperation() string {
 	return ""
 }
 
+// Request of `TransitionService.ListTransitions`.
 type ListTransitionsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -192,6 +199,7 @@ func (*ListTransitionsRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_power_v1_transition_service_proto_rawDescGZIP(), []int{2}
 }
 
+// Answer of `TransitionService.ListTransitions`.
 type ListTransitionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Without their tasks.
@@ -237,9 +245,11 @@ func (x *ListTransitionsResponse) GetTransitions() []*Transition {
 	return nil
 }
 
+// Request of `TransitionService.GetTransition`.
 type GetTransitionRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	TransitionId  string                 `protobuf:"bytes,1,opt,name=transition_id,json=transitionID,proto3" json:"transition_id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// UUID of the transition.
+	TransitionId  string `protobuf:"bytes,1,opt,name=transition_id,json=transitionID,proto3" json:"transition_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -281,17 +291,21 @@ func (x *GetTransitionRequest) GetTransitionId() string {
 	return ""
 }
 
+// What became of a transition, as PCS tells it.
 type Transition struct {
-	state        protoimpl.MessageState `protogen:"open.v1"`
-	TransitionId string                 `protobuf:"bytes,1,opt,name=transition_id,json=transitionID,proto3" json:"transition_id,omitempty"`
-	Operation    string                 `protobuf:"bytes,2,opt,name=operation,proto3" json:"operation,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// UUID: the id of its job.
+	TransitionId string `protobuf:"bytes,1,opt,name=transition_id,json=transitionID,proto3" json:"transition_id,omitempty"`
+	// A name of `PowerTransition.Operation`.
+	Operation string `protobuf:"bytes,2,opt,name=operation,proto3" json:"operation,omitempty"`
 	// RFC 3339, UTC.
 	CreateTime string `protobuf:"bytes,3,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// When it will be forgotten.
 	AutomaticExpirationTime string `protobuf:"bytes,4,opt,name=automatic_expiration_time,json=automaticExpirationTime,proto3" json:"automatic_expiration_time,omitempty"`
 	// `new`, `in-progress`, `completed`, `abort-signaled` or `aborted`.
-	TransitionStatus string                 `protobuf:"bytes,5,opt,name=transition_status,json=transitionStatus,proto3" json:"transition_status,omitempty"`
-	TaskCounts       *Transition_TaskCounts `protobuf:"bytes,6,opt,name=task_counts,json=taskCounts,proto3" json:"task_counts,omitempty"`
+	TransitionStatus string `protobuf:"bytes,5,opt,name=transition_status,json=transitionStatus,proto3" json:"transition_status,omitempty"`
+	// How many tasks have come to what.
+	TaskCounts *Transition_TaskCounts `protobuf:"bytes,6,opt,name=task_counts,json=taskCounts,proto3" json:"task_counts,omitempty"`
 	// Of one that is asked for alone.
 	Tasks         []*Transition_Task `protobuf:"bytes,7,rep,name=tasks,proto3" json:"tasks,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -377,9 +391,11 @@ func (x *Transition) GetTasks() []*Transition_Task {
 	return nil
 }
 
+// Request of `TransitionService.AbortTransition`.
 type AbortTransitionRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	TransitionId  string                 `protobuf:"bytes,1,opt,name=transition_id,json=transitionID,proto3" json:"transition_id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// UUID of the transition.
+	TransitionId  string `protobuf:"bytes,1,opt,name=transition_id,json=transitionID,proto3" json:"transition_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -421,9 +437,11 @@ func (x *AbortTransitionRequest) GetTransitionId() string {
 	return ""
 }
 
+// Answer of `TransitionService.AbortTransition`.
 type AbortTransitionResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	AbortStatus   string                 `protobuf:"bytes,1,opt,name=abort_status,json=abortStatus,proto3" json:"abort_status,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `Accepted - abort initiated`.
+	AbortStatus   string `protobuf:"bytes,1,opt,name=abort_status,json=abortStatus,proto3" json:"abort_status,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -465,6 +483,7 @@ func (x *AbortTransitionResponse) GetAbortStatus() string {
 	return ""
 }
 
+// A component, or several of them.
 type StartTransitionRequest_Location struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Xname, or a nodeset.
@@ -519,14 +538,21 @@ func (x *StartTransitionRequest_Location) GetDeputyKey() string {
 	return ""
 }
 
+// How many tasks of a transition have come to what.
 type Transition_TaskCounts struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Total         uint32                 `protobuf:"varint,1,opt,name=total,proto3" json:"total,omitempty"`
-	New           uint32                 `protobuf:"varint,2,opt,name=new,proto3" json:"new,omitempty"`
-	InProgress    uint32                 `protobuf:"varint,3,opt,name=in_progress,json=in-progress,proto3" json:"in_progress,omitempty"`
-	Failed        uint32                 `protobuf:"varint,4,opt,name=failed,proto3" json:"failed,omitempty"`
-	Succeeded     uint32                 `protobuf:"varint,5,opt,name=succeeded,proto3" json:"succeeded,omitempty"`
-	UnSupported   uint32                 `protobuf:"varint,6,opt,name=un_supported,json=un-supported,proto3" json:"un_supported,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// All of them.
+	Total uint32 `protobuf:"varint,1,opt,name=total,proto3" json:"total,omitempty"`
+	// Not begun.
+	New uint32 `protobuf:"varint,2,opt,name=new,proto3" json:"new,omitempty"`
+	// Begun.
+	InProgress uint32 `protobuf:"varint,3,opt,name=in_progress,json=in-progress,proto3" json:"in_progress,omitempty"`
+	// Not done, or nobody knows.
+	Failed uint32 `protobuf:"varint,4,opt,name=failed,proto3" json:"failed,omitempty"`
+	// Done.
+	Succeeded uint32 `protobuf:"varint,5,opt,name=succeeded,proto3" json:"succeeded,omitempty"`
+	// The BMC cannot do it.
+	UnSupported   uint32 `protobuf:"varint,6,opt,name=un_supported,json=un-supported,proto3" json:"un_supported,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -603,15 +629,19 @@ func (x *Transition_TaskCounts) GetUnSupported() uint32 {
 	return 0
 }
 
+// What became of one component.
 type Transition_Task struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Xname string                 `protobuf:"bytes,1,opt,name=xname,proto3" json:"xname,omitempty"`
+	// Xname of the component.
+	Xname string `protobuf:"bytes,1,opt,name=xname,proto3" json:"xname,omitempty"`
 	// `new`, `in-progress`, `succeeded`, `failed` or `unsupported`. What nobody knows is `failed`, and the error says so.
-	TaskStatus            string `protobuf:"bytes,2,opt,name=task_status,json=taskStatus,proto3" json:"task_status,omitempty"`
+	TaskStatus string `protobuf:"bytes,2,opt,name=task_status,json=taskStatus,proto3" json:"task_status,omitempty"`
+	// What was done so far, for a person.
 	TaskStatusDescription string `protobuf:"bytes,3,opt,name=task_status_description,json=taskStatusDescription,proto3" json:"task_status_description,omitempty"`
-	Error                 string `protobuf:"bytes,4,opt,name=error,proto3" json:"error,omitempty"`
-	unknownFields         protoimpl.UnknownFields
-	sizeCache             protoimpl.SizeCache
+	// Why it was not done; empty: nothing went wrong.
+	Error         string `protobuf:"bytes,4,opt,name=error,proto3" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Transition_Task) Reset() {
@@ -676,7 +706,7 @@ var File_chamois_power_v1_transition_service_proto protoreflect.FileDescriptor
 
 const file_chamois_power_v1_transition_service_proto_rawDesc = "" +
 	"\n" +
-	")chamois/power/v1/transition_service.proto\x12\x10chamois.power.v1\x1a\x1achamois/http/v1/http.proto\x1a'chamois/power/v1/power_transition.proto\x1a\x1cgoogle/api/annotations.proto\"\xeb\x02\n" +
+	")chamois/power/v1/transition_service.proto\x12\x10chamois.power.v1\x1a\x1achamois/http/v1/http.proto\x1a\x1cgoogle/api/annotations.proto\"\xeb\x02\n" +
 	"\x16StartTransitionRequest\x12\x1c\n" +
 	"\toperation\x18\x01 \x01(\tR\toperation\x12M\n" +
 	"\blocation\x18\x02 \x03(\v21.chamois.power.v1.StartTransitionRequest.LocationR\blocation\x127\n" +
@@ -784,7 +814,6 @@ func file_chamois_power_v1_transition_service_proto_init() {
 	if File_chamois_power_v1_transition_service_proto != nil {
 		return
 	}
-	file_chamois_power_v1_power_transition_proto_init()
 	file_chamois_power_v1_transition_service_proto_msgTypes[0].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -30,6 +30,8 @@ const (
 // TransitionServiceClient is the client API for TransitionService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// Switching components on and off.
 type TransitionServiceClient interface {
 	// Begins one. Components that are not known, or cannot be switched, fail; the others go on. A component that is reserved fails
 	// unless a key of its reservation is given, and so does one that is locked, whether locks are enforced elsewhere or not; also one
@@ -37,6 +39,7 @@ type TransitionServiceClient interface {
 	StartTransition(ctx context.Context, in *StartTransitionRequest, opts ...grpc.CallOption) (*StartTransitionResponse, error)
 	// The newest first.
 	ListTransitions(ctx context.Context, in *ListTransitionsRequest, opts ...grpc.CallOption) (*ListTransitionsResponse, error)
+	// One transition, with its tasks. One that is not there: NOT_FOUND.
 	GetTransition(ctx context.Context, in *GetTransitionRequest, opts ...grpc.CallOption) (*Transition, error)
 	// What was begun is finished; the rest is left.
 	AbortTransition(ctx context.Context, in *AbortTransitionRequest, opts ...grpc.CallOption) (*AbortTransitionResponse, error)
@@ -93,6 +96,8 @@ func (c *transitionServiceClient) AbortTransition(ctx context.Context, in *Abort
 // TransitionServiceServer is the server API for TransitionService service.
 // All implementations must embed UnimplementedTransitionServiceServer
 // for forward compatibility.
+//
+// Switching components on and off.
 type TransitionServiceServer interface {
 	// Begins one. Components that are not known, or cannot be switched, fail; the others go on. A component that is reserved fails
 	// unless a key of its reservation is given, and so does one that is locked, whether locks are enforced elsewhere or not; also one
@@ -100,6 +105,7 @@ type TransitionServiceServer interface {
 	StartTransition(context.Context, *StartTransitionRequest) (*StartTransitionResponse, error)
 	// The newest first.
 	ListTransitions(context.Context, *ListTransitionsRequest) (*ListTransitionsResponse, error)
+	// One transition, with its tasks. One that is not there: NOT_FOUND.
 	GetTransition(context.Context, *GetTransitionRequest) (*Transition, error)
 	// What was begun is finished; the rest is left.
 	AbortTransition(context.Context, *AbortTransitionRequest) (*AbortTransitionResponse, error)

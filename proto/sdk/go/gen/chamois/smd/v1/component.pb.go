@@ -28,14 +28,22 @@ type Component_State int32
 
 const (
 	Component_STATE_UNSPECIFIED Component_State = 0
-	Component_STATE_UNKNOWN     Component_State = 1
-	Component_STATE_EMPTY       Component_State = 2
-	Component_STATE_POPULATED   Component_State = 3
-	Component_STATE_OFF         Component_State = 4
-	Component_STATE_ON          Component_State = 5
-	Component_STATE_STANDBY     Component_State = 6
-	Component_STATE_HALT        Component_State = 7
-	Component_STATE_READY       Component_State = 8
+	// It seems to be missing, and nothing confirms that its place is empty.
+	Component_STATE_UNKNOWN Component_State = 1
+	// Its place is empty.
+	Component_STATE_EMPTY Component_State = 2
+	// Something is in its place, and no more is known.
+	Component_STATE_POPULATED Component_State = 3
+	// It is there and switched off.
+	Component_STATE_OFF Component_State = 4
+	// It is switched on.
+	Component_STATE_ON Component_State = 5
+	// It was Ready and is so no longer; for nodes: its heartbeat is gone.
+	Component_STATE_STANDBY Component_State = 6
+	// It is switched on and was halted, or has crashed.
+	Component_STATE_HALT Component_State = 7
+	// It is switched on, booted and usable.
+	Component_STATE_READY Component_State = 8
 )
 
 // Enum value maps for Component_State.
@@ -91,15 +99,20 @@ func (Component_State) EnumDescriptor() ([]byte, []int) {
 	return file_chamois_smd_v1_component_proto_rawDescGZIP(), []int{0, 0}
 }
 
+// What is to be noticed of a component beside its state.
 type Component_Flag int32
 
 const (
 	Component_FLAG_UNSPECIFIED Component_Flag = 0
 	Component_FLAG_UNKNOWN     Component_Flag = 1
-	Component_FLAG_OK          Component_Flag = 2
-	Component_FLAG_WARNING     Component_Flag = 3
-	Component_FLAG_ALERT       Component_Flag = 4
-	Component_FLAG_LOCKED      Component_Flag = 5
+	// Nothing.
+	Component_FLAG_OK Component_Flag = 2
+	// Something that does not keep it from working.
+	Component_FLAG_WARNING Component_Flag = 3
+	// Something that does.
+	Component_FLAG_ALERT Component_Flag = 4
+	// HSM's own word; whether it is locked is in `locked`.
+	Component_FLAG_LOCKED Component_Flag = 5
 )
 
 // Enum value maps for Component_Flag.
@@ -149,6 +162,7 @@ func (Component_Flag) EnumDescriptor() ([]byte, []int) {
 	return file_chamois_smd_v1_component_proto_rawDescGZIP(), []int{0, 1}
 }
 
+// Which high-speed network a component is on.
 type Component_NetType int32
 
 const (
@@ -207,6 +221,7 @@ func (Component_NetType) EnumDescriptor() ([]byte, []int) {
 	return file_chamois_smd_v1_component_proto_rawDescGZIP(), []int{0, 2}
 }
 
+// Architecture of its processors.
 type Component_Arch int32
 
 const (
@@ -262,13 +277,17 @@ func (Component_Arch) EnumDescriptor() ([]byte, []int) {
 	return file_chamois_smd_v1_component_proto_rawDescGZIP(), []int{0, 3}
 }
 
+// How its cabinet is built.
 type Component_Class int32
 
 const (
 	Component_CLASS_UNSPECIFIED Component_Class = 0
-	Component_CLASS_RIVER       Component_Class = 1
-	Component_CLASS_MOUNTAIN    Component_Class = 2
-	Component_CLASS_HILL        Component_Class = 3
+	// Standard racks.
+	Component_CLASS_RIVER Component_Class = 1
+	// Cabinets of chassis that are cooled by liquid.
+	Component_CLASS_MOUNTAIN Component_Class = 2
+	// Chassis of Mountain in a standard rack.
+	Component_CLASS_HILL Component_Class = 3
 )
 
 // Enum value maps for Component_Class.
@@ -320,25 +339,37 @@ type Component struct {
 	// Normalised xname, e.g. `x1000c0s0b0n0`.
 	Id string `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
 	// HMS type, derived from the xname; what a client sends must agree with it or be absent.
-	Type           string          `protobuf:"bytes,2,opt,name=type,json=Type,proto3" json:"type,omitempty"`
-	State          Component_State `protobuf:"varint,3,opt,name=state,json=State,proto3,enum=chamois.smd.v1.Component_State" json:"state,omitempty"`
-	Flag           Component_Flag  `protobuf:"varint,4,opt,name=flag,json=Flag,proto3,enum=chamois.smd.v1.Component_Flag" json:"flag,omitempty"`
-	Enabled        *bool           `protobuf:"varint,5,opt,name=enabled,json=Enabled,proto3,oneof" json:"enabled,omitempty"`
-	SoftwareStatus string          `protobuf:"bytes,6,opt,name=software_status,json=SoftwareStatus,proto3" json:"software_status,omitempty"`
+	Type string `protobuf:"bytes,2,opt,name=type,json=Type,proto3" json:"type,omitempty"`
+	// What is known of it now.
+	State Component_State `protobuf:"varint,3,opt,name=state,json=State,proto3,enum=chamois.smd.v1.Component_State" json:"state,omitempty"`
+	// What is to be noticed of it.
+	Flag Component_Flag `protobuf:"varint,4,opt,name=flag,json=Flag,proto3,enum=chamois.smd.v1.Component_Flag" json:"flag,omitempty"`
+	// Whether it is to be used; absent in a request: yes.
+	Enabled *bool `protobuf:"varint,5,opt,name=enabled,json=Enabled,proto3,oneof" json:"enabled,omitempty"`
+	// Free text of the software that manages it.
+	SoftwareStatus string `protobuf:"bytes,6,opt,name=software_status,json=SoftwareStatus,proto3" json:"software_status,omitempty"`
 	// One of SMD's roles or a site's own, e.g. `Compute`. Text, because sites extend the list.
-	Role    string `protobuf:"bytes,7,opt,name=role,json=Role,proto3" json:"role,omitempty"`
+	Role string `protobuf:"bytes,7,opt,name=role,json=Role,proto3" json:"role,omitempty"`
+	// One of SMD's subroles or a site's own, e.g. `Worker`; without a role none.
 	SubRole string `protobuf:"bytes,8,opt,name=sub_role,json=SubRole,proto3" json:"sub_role,omitempty"`
 	// Node id, unique in the cluster. Nodes posted without one get the lowest free one.
-	Nid                 *uint64           `protobuf:"varint,9,opt,name=nid,json=NID,proto3,oneof" json:"nid,omitempty"`
-	Subtype             string            `protobuf:"bytes,10,opt,name=subtype,json=Subtype,proto3" json:"subtype,omitempty"`
-	NetType             Component_NetType `protobuf:"varint,11,opt,name=net_type,json=NetType,proto3,enum=chamois.smd.v1.Component_NetType" json:"net_type,omitempty"`
-	Arch                Component_Arch    `protobuf:"varint,12,opt,name=arch,json=Arch,proto3,enum=chamois.smd.v1.Component_Arch" json:"arch,omitempty"`
-	Class               Component_Class   `protobuf:"varint,13,opt,name=class,json=Class,proto3,enum=chamois.smd.v1.Component_Class" json:"class,omitempty"`
-	ReservationDisabled bool              `protobuf:"varint,14,opt,name=reservation_disabled,json=ReservationDisabled,proto3" json:"reservation_disabled,omitempty"`
-	Locked              bool              `protobuf:"varint,15,opt,name=locked,json=Locked,proto3" json:"locked,omitempty"`
-	Meta                *v1.ObjectMeta    `protobuf:"bytes,16,opt,name=meta,proto3" json:"meta,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	Nid *uint64 `protobuf:"varint,9,opt,name=nid,json=NID,proto3,oneof" json:"nid,omitempty"`
+	// Free text that tells kinds of one type apart.
+	Subtype string `protobuf:"bytes,10,opt,name=subtype,json=Subtype,proto3" json:"subtype,omitempty"`
+	// Its high-speed network.
+	NetType Component_NetType `protobuf:"varint,11,opt,name=net_type,json=NetType,proto3,enum=chamois.smd.v1.Component_NetType" json:"net_type,omitempty"`
+	// Its architecture.
+	Arch Component_Arch `protobuf:"varint,12,opt,name=arch,json=Arch,proto3,enum=chamois.smd.v1.Component_Arch" json:"arch,omitempty"`
+	// How its cabinet is built.
+	Class Component_Class `protobuf:"varint,13,opt,name=class,json=Class,proto3,enum=chamois.smd.v1.Component_Class" json:"class,omitempty"`
+	// Nobody may reserve it.
+	ReservationDisabled bool `protobuf:"varint,14,opt,name=reservation_disabled,json=ReservationDisabled,proto3" json:"reservation_disabled,omitempty"`
+	// It is kept for the administrator.
+	Locked bool `protobuf:"varint,15,opt,name=locked,json=Locked,proto3" json:"locked,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
+	Meta          *v1.ObjectMeta `protobuf:"bytes,16,opt,name=meta,proto3" json:"meta,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Component) Reset() {
@@ -485,27 +516,47 @@ func (x *Component) GetMeta() *v1.ObjectMeta {
 
 // Filters of SMD's GET State/Components: values of one key are alternatives, keys add up, `!` negates.
 type ListComponentsRequest struct {
-	state               protoimpl.MessageState `protogen:"open.v1"`
-	Id                  []string               `protobuf:"bytes,1,rep,name=id,proto3" json:"id,omitempty"`
-	Nid                 []string               `protobuf:"bytes,2,rep,name=nid,proto3" json:"nid,omitempty"`
-	NidStart            string                 `protobuf:"bytes,3,opt,name=nid_start,proto3" json:"nid_start,omitempty"`
-	NidEnd              string                 `protobuf:"bytes,4,opt,name=nid_end,proto3" json:"nid_end,omitempty"`
-	Type                []string               `protobuf:"bytes,5,rep,name=type,proto3" json:"type,omitempty"`
-	State               []string               `protobuf:"bytes,6,rep,name=state,proto3" json:"state,omitempty"`
-	Flag                []string               `protobuf:"bytes,7,rep,name=flag,proto3" json:"flag,omitempty"`
-	Enabled             []string               `protobuf:"bytes,8,rep,name=enabled,proto3" json:"enabled,omitempty"`
-	SoftwareStatus      []string               `protobuf:"bytes,9,rep,name=software_status,json=softwarestatus,proto3" json:"software_status,omitempty"`
-	Role                []string               `protobuf:"bytes,10,rep,name=role,proto3" json:"role,omitempty"`
-	SubRole             []string               `protobuf:"bytes,11,rep,name=sub_role,json=subrole,proto3" json:"sub_role,omitempty"`
-	Subtype             []string               `protobuf:"bytes,12,rep,name=subtype,proto3" json:"subtype,omitempty"`
-	Arch                []string               `protobuf:"bytes,13,rep,name=arch,proto3" json:"arch,omitempty"`
-	Class               []string               `protobuf:"bytes,14,rep,name=class,proto3" json:"class,omitempty"`
-	Locked              []string               `protobuf:"bytes,15,rep,name=locked,proto3" json:"locked,omitempty"`
-	ReservationDisabled []string               `protobuf:"bytes,16,rep,name=reservation_disabled,proto3" json:"reservation_disabled,omitempty"`
-	StateOnly           bool                   `protobuf:"varint,17,opt,name=state_only,json=stateonly,proto3" json:"state_only,omitempty"`
-	FlagOnly            bool                   `protobuf:"varint,18,opt,name=flag_only,json=flagonly,proto3" json:"flag_only,omitempty"`
-	RoleOnly            bool                   `protobuf:"varint,19,opt,name=role_only,json=roleonly,proto3" json:"role_only,omitempty"`
-	NidOnly             bool                   `protobuf:"varint,20,opt,name=nid_only,json=nidonly,proto3" json:"nid_only,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xnames.
+	Id []string `protobuf:"bytes,1,rep,name=id,proto3" json:"id,omitempty"`
+	// Node ids, numbers.
+	Nid []string `protobuf:"bytes,2,rep,name=nid,proto3" json:"nid,omitempty"`
+	// Only node ids from this number on.
+	NidStart string `protobuf:"bytes,3,opt,name=nid_start,proto3" json:"nid_start,omitempty"`
+	// Only node ids up to this number.
+	NidEnd string `protobuf:"bytes,4,opt,name=nid_end,proto3" json:"nid_end,omitempty"`
+	// HMS types, e.g. `Node`.
+	Type []string `protobuf:"bytes,5,rep,name=type,proto3" json:"type,omitempty"`
+	// States by their names in HSM, e.g. `Ready`.
+	State []string `protobuf:"bytes,6,rep,name=state,proto3" json:"state,omitempty"`
+	// Flags by their names in HSM, e.g. `OK`.
+	Flag []string `protobuf:"bytes,7,rep,name=flag,proto3" json:"flag,omitempty"`
+	// `true` or `false`.
+	Enabled []string `protobuf:"bytes,8,rep,name=enabled,proto3" json:"enabled,omitempty"`
+	// Texts of SoftwareStatus.
+	SoftwareStatus []string `protobuf:"bytes,9,rep,name=software_status,json=softwarestatus,proto3" json:"software_status,omitempty"`
+	// Roles, e.g. `Compute`.
+	Role []string `protobuf:"bytes,10,rep,name=role,proto3" json:"role,omitempty"`
+	// Subroles, e.g. `Worker`.
+	SubRole []string `protobuf:"bytes,11,rep,name=sub_role,json=subrole,proto3" json:"sub_role,omitempty"`
+	// Texts of Subtype.
+	Subtype []string `protobuf:"bytes,12,rep,name=subtype,proto3" json:"subtype,omitempty"`
+	// Architectures by their names in HSM, e.g. `X86`.
+	Arch []string `protobuf:"bytes,13,rep,name=arch,proto3" json:"arch,omitempty"`
+	// Classes by their names in HSM, e.g. `River`.
+	Class []string `protobuf:"bytes,14,rep,name=class,proto3" json:"class,omitempty"`
+	// `true` or `false`: whether it is kept for the administrator.
+	Locked []string `protobuf:"bytes,15,rep,name=locked,proto3" json:"locked,omitempty"`
+	// `true` or `false`: whether nobody may reserve it.
+	ReservationDisabled []string `protobuf:"bytes,16,rep,name=reservation_disabled,proto3" json:"reservation_disabled,omitempty"`
+	// Show ID, Type, State and Flag alone. Of this and the next three the first counts.
+	StateOnly bool `protobuf:"varint,17,opt,name=state_only,json=stateonly,proto3" json:"state_only,omitempty"`
+	// Show ID, Type and Flag alone.
+	FlagOnly bool `protobuf:"varint,18,opt,name=flag_only,json=flagonly,proto3" json:"flag_only,omitempty"`
+	// Show ID, Type, Role and SubRole alone.
+	RoleOnly bool `protobuf:"varint,19,opt,name=role_only,json=roleonly,proto3" json:"role_only,omitempty"`
+	// Show ID, Type and NID alone.
+	NidOnly bool `protobuf:"varint,20,opt,name=nid_only,json=nidonly,proto3" json:"nid_only,omitempty"`
 	// Labels of groups; `NULL` alone: in no group.
 	Group []string `protobuf:"bytes,21,rep,name=group,proto3" json:"group,omitempty"`
 	// Names of partitions; `NULL` alone: in no partition.
@@ -716,9 +767,12 @@ func (x *ListComponentsRequest) GetPageToken() string {
 	return ""
 }
 
+// Answer of `ComponentService.ListComponents`, `ComponentQueryService.QueryComponents`,
+// `ComponentQueryService.QueryComponent` and `ComponentQueryService.QueryComponentsByNid`.
 type ListComponentsResponse struct {
-	state      protoimpl.MessageState `protogen:"open.v1"`
-	Components []*Component           `protobuf:"bytes,1,rep,name=components,json=Components,proto3" json:"components,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sorted by xname.
+	Components []*Component `protobuf:"bytes,1,rep,name=components,json=Components,proto3" json:"components,omitempty"`
 	// Revision of the state that was read.
 	Revision uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
 	// Where the next page begins; empty: there is none.
@@ -778,9 +832,11 @@ func (x *ListComponentsResponse) GetNextPageToken() string {
 	return ""
 }
 
+// Request of `ComponentService.GetComponent`.
 type GetComponentRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xname.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -822,9 +878,11 @@ func (x *GetComponentRequest) GetId() string {
 	return ""
 }
 
+// Request of `ComponentService.GetComponentByNid`.
 type GetComponentByNidRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Nid           string                 `protobuf:"bytes,1,opt,name=nid,proto3" json:"nid,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Node id, a number.
+	Nid           string `protobuf:"bytes,1,opt,name=nid,proto3" json:"nid,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -866,10 +924,13 @@ func (x *GetComponentByNidRequest) GetNid() string {
 	return ""
 }
 
+// Request of `ComponentService.CreateComponents`.
 type CreateComponentsRequest struct {
-	state      protoimpl.MessageState `protogen:"open.v1"`
-	Components []*Component           `protobuf:"bytes,1,rep,name=components,json=Components,proto3" json:"components,omitempty"`
-	Force      bool                   `protobuf:"varint,2,opt,name=force,json=Force,proto3" json:"force,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Each xname once.
+	Components []*Component `protobuf:"bytes,1,rep,name=components,json=Components,proto3" json:"components,omitempty"`
+	// Overwrite those that exist.
+	Force bool `protobuf:"varint,2,opt,name=force,json=Force,proto3" json:"force,omitempty"`
 	// Refuse (ABORTED) unless the `modified.revision` of each, in the order of the list, equals this; 0: it must not exist
 	// yet. Empty: no conditions.
 	IfRevisions []uint64 `protobuf:"varint,100,rep,packed,name=if_revisions,json=ifRevisions,proto3" json:"if_revisions,omitempty"`
@@ -937,12 +998,15 @@ func (x *CreateComponentsRequest) GetAsGiven() bool {
 	return false
 }
 
+// Request of `ComponentService.PutComponent`.
 type PutComponentRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Xname.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Its ID may be left out.
 	Component *Component `protobuf:"bytes,2,opt,name=component,proto3" json:"component,omitempty"`
-	Force     bool       `protobuf:"varint,3,opt,name=force,proto3" json:"force,omitempty"`
+	// Overwrite it if it exists.
+	Force bool `protobuf:"varint,3,opt,name=force,proto3" json:"force,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the component's `modified.revision` equals this.
 	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1007,12 +1071,16 @@ func (x *PutComponentRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Answer of `ComponentService.CreateComponents` and `ComponentService.PutComponent`.
 type CreateComponentsResponse struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	Revision uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	// Xnames created, overwritten by `force`, or left as they were; in the order of the request.
-	Created       []string `protobuf:"bytes,2,rep,name=created,proto3" json:"created,omitempty"`
-	Updated       []string `protobuf:"bytes,3,rep,name=updated,proto3" json:"updated,omitempty"`
+	Created []string `protobuf:"bytes,2,rep,name=created,proto3" json:"created,omitempty"`
+	// See `created`.
+	Updated []string `protobuf:"bytes,3,rep,name=updated,proto3" json:"updated,omitempty"`
+	// See `created`.
 	Unchanged     []string `protobuf:"bytes,4,rep,name=unchanged,proto3" json:"unchanged,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1076,12 +1144,17 @@ func (x *CreateComponentsResponse) GetUnchanged() []string {
 	return nil
 }
 
+// Request of `ComponentService.PatchStateData`.
 type PatchStateDataRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Id    string                 `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
-	State Component_State        `protobuf:"varint,2,opt,name=state,json=State,proto3,enum=chamois.smd.v1.Component_State" json:"state,omitempty"`
-	Flag  Component_Flag         `protobuf:"varint,3,opt,name=flag,json=Flag,proto3,enum=chamois.smd.v1.Component_Flag" json:"flag,omitempty"`
-	Force bool                   `protobuf:"varint,4,opt,name=force,json=Force,proto3" json:"force,omitempty"`
+	// Xname.
+	Id string `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
+	// The new state.
+	State Component_State `protobuf:"varint,2,opt,name=state,json=State,proto3,enum=chamois.smd.v1.Component_State" json:"state,omitempty"`
+	// The new flag; absent: OK.
+	Flag Component_Flag `protobuf:"varint,3,opt,name=flag,json=Flag,proto3,enum=chamois.smd.v1.Component_Flag" json:"flag,omitempty"`
+	// From any state; without it only where SMD allows the transition.
+	Force bool `protobuf:"varint,4,opt,name=force,json=Force,proto3" json:"force,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the component's `modified.revision` equals this.
 	IfRevision    *uint64 `protobuf:"varint,5,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1153,9 +1226,11 @@ func (x *PatchStateDataRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Answer of `ComponentService.PatchStateData`.
 type PatchStateDataResponse struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	Revision uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	// False when the component was not in a state from which the new one may be entered.
 	Applied       bool `protobuf:"varint,2,opt,name=applied,proto3" json:"applied,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1206,9 +1281,11 @@ func (x *PatchStateDataResponse) GetApplied() bool {
 	return false
 }
 
+// Request of `ComponentService.DeleteComponent`.
 type DeleteComponentRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Xname.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the component's `modified.revision` equals this.
 	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1259,6 +1336,7 @@ func (x *DeleteComponentRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Request of `ComponentService.DeleteComponents`.
 type DeleteComponentsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields

@@ -29,32 +29,45 @@ type ComponentEndpoint struct {
 	// Xname of the component.
 	Id string `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
 	// HMS type of `id`.
-	Type   string `protobuf:"bytes,2,opt,name=type,json=Type,proto3" json:"type,omitempty"`
+	Type string `protobuf:"bytes,2,opt,name=type,json=Type,proto3" json:"type,omitempty"`
+	// Domain of its name; empty: none is known.
 	Domain string `protobuf:"bytes,3,opt,name=domain,json=Domain,proto3" json:"domain,omitempty"`
-	Fqdn   string `protobuf:"bytes,4,opt,name=fqdn,json=FQDN,proto3" json:"fqdn,omitempty"`
+	// Its full name; empty: none is known.
+	Fqdn string `protobuf:"bytes,4,opt,name=fqdn,json=FQDN,proto3" json:"fqdn,omitempty"`
 	// `ComputerSystem`, `Manager`, `Chassis`, `PowerDistribution` or `Outlet`.
-	RedfishType    string `protobuf:"bytes,5,opt,name=redfish_type,json=RedfishType,proto3" json:"redfish_type,omitempty"`
+	RedfishType string `protobuf:"bytes,5,opt,name=redfish_type,json=RedfishType,proto3" json:"redfish_type,omitempty"`
+	// Redfish's own kind of it, e.g. `Physical` or `BMC`.
 	RedfishSubtype string `protobuf:"bytes,6,opt,name=redfish_subtype,json=RedfishSubtype,proto3" json:"redfish_subtype,omitempty"`
-	MacAddr        string `protobuf:"bytes,7,opt,name=mac_addr,json=MACAddr,proto3" json:"mac_addr,omitempty"`
-	Uuid           string `protobuf:"bytes,8,opt,name=uuid,json=UUID,proto3" json:"uuid,omitempty"`
+	// Lower case with colons; empty: none is known.
+	MacAddr string `protobuf:"bytes,7,opt,name=mac_addr,json=MACAddr,proto3" json:"mac_addr,omitempty"`
+	// UUID of the resource.
+	Uuid string `protobuf:"bytes,8,opt,name=uuid,json=UUID,proto3" json:"uuid,omitempty"`
 	// Path of the resource at the endpoint.
 	OdataId string `protobuf:"bytes,9,opt,name=odata_id,json=OdataID,proto3" json:"odata_id,omitempty"`
 	// Xname of the Redfish endpoint.
 	RedfishEndpointId string `protobuf:"bytes,10,opt,name=redfish_endpoint_id,json=RedfishEndpointID,proto3" json:"redfish_endpoint_id,omitempty"`
-	Enabled           bool   `protobuf:"varint,11,opt,name=enabled,json=Enabled,proto3" json:"enabled,omitempty"`
+	// Whether it is to be used.
+	Enabled bool `protobuf:"varint,11,opt,name=enabled,json=Enabled,proto3" json:"enabled,omitempty"`
 	// FQDN of the Redfish endpoint; follows it.
 	RedfishEndpointFqdn string `protobuf:"bytes,12,opt,name=redfish_endpoint_fqdn,json=RedfishEndpointFQDN,proto3" json:"redfish_endpoint_fqdn,omitempty"`
-	RedfishUrl          string `protobuf:"bytes,13,opt,name=redfish_url,json=RedfishURL,proto3" json:"redfish_url,omitempty"`
+	// FQDN of the Redfish endpoint, if it has one, and the path of the resource.
+	RedfishUrl string `protobuf:"bytes,13,opt,name=redfish_url,json=RedfishURL,proto3" json:"redfish_url,omitempty"`
 	// Which of the infos is there: `ComponentEndpoint` and `redfish_type`.
-	ComponentEndpointType string              `protobuf:"bytes,14,opt,name=component_endpoint_type,json=ComponentEndpointType,proto3" json:"component_endpoint_type,omitempty"`
-	RedfishChassisInfo    *RedfishChassisInfo `protobuf:"bytes,15,opt,name=redfish_chassis_info,json=RedfishChassisInfo,proto3" json:"redfish_chassis_info,omitempty"`
-	RedfishSystemInfo     *RedfishSystemInfo  `protobuf:"bytes,16,opt,name=redfish_system_info,json=RedfishSystemInfo,proto3" json:"redfish_system_info,omitempty"`
-	RedfishManagerInfo    *RedfishManagerInfo `protobuf:"bytes,17,opt,name=redfish_manager_info,json=RedfishManagerInfo,proto3" json:"redfish_manager_info,omitempty"`
-	RedfishPduInfo        *RedfishPduInfo     `protobuf:"bytes,18,opt,name=redfish_pdu_info,json=RedfishPDUInfo,proto3" json:"redfish_pdu_info,omitempty"`
-	RedfishOutletInfo     *RedfishOutletInfo  `protobuf:"bytes,19,opt,name=redfish_outlet_info,json=RedfishOutletInfo,proto3" json:"redfish_outlet_info,omitempty"`
-	Meta                  *v1.ObjectMeta      `protobuf:"bytes,20,opt,name=meta,proto3" json:"meta,omitempty"`
-	unknownFields         protoimpl.UnknownFields
-	sizeCache             protoimpl.SizeCache
+	ComponentEndpointType string `protobuf:"bytes,14,opt,name=component_endpoint_type,json=ComponentEndpointType,proto3" json:"component_endpoint_type,omitempty"`
+	// Of a chassis.
+	RedfishChassisInfo *RedfishChassisInfo `protobuf:"bytes,15,opt,name=redfish_chassis_info,json=RedfishChassisInfo,proto3" json:"redfish_chassis_info,omitempty"`
+	// Of a computer system.
+	RedfishSystemInfo *RedfishSystemInfo `protobuf:"bytes,16,opt,name=redfish_system_info,json=RedfishSystemInfo,proto3" json:"redfish_system_info,omitempty"`
+	// Of a manager.
+	RedfishManagerInfo *RedfishManagerInfo `protobuf:"bytes,17,opt,name=redfish_manager_info,json=RedfishManagerInfo,proto3" json:"redfish_manager_info,omitempty"`
+	// Of a PDU.
+	RedfishPduInfo *RedfishPduInfo `protobuf:"bytes,18,opt,name=redfish_pdu_info,json=RedfishPDUInfo,proto3" json:"redfish_pdu_info,omitempty"`
+	// Of an outlet.
+	RedfishOutletInfo *RedfishOutletInfo `protobuf:"bytes,19,opt,name=redfish_outlet_info,json=RedfishOutletInfo,proto3" json:"redfish_outlet_info,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
+	Meta          *v1.ObjectMeta `protobuf:"bytes,20,opt,name=meta,proto3" json:"meta,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ComponentEndpoint) Reset() {
@@ -227,10 +240,13 @@ func (x *ComponentEndpoint) GetMeta() *v1.ObjectMeta {
 	return nil
 }
 
+// What is known of a chassis.
 type RedfishChassisInfo struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,json=Name,proto3" json:"name,omitempty"`
-	Actions       *ChassisActions        `protobuf:"bytes,2,opt,name=actions,json=Actions,proto3" json:"actions,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is called, for a person.
+	Name string `protobuf:"bytes,1,opt,name=name,json=Name,proto3" json:"name,omitempty"`
+	// What it can be told to do.
+	Actions       *ChassisActions `protobuf:"bytes,2,opt,name=actions,json=Actions,proto3" json:"actions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -279,15 +295,21 @@ func (x *RedfishChassisInfo) GetActions() *ChassisActions {
 	return nil
 }
 
+// What is known of a computer system.
 type RedfishSystemInfo struct {
-	state           protoimpl.MessageState `protogen:"open.v1"`
-	Name            string                 `protobuf:"bytes,1,opt,name=name,json=Name,proto3" json:"name,omitempty"`
-	Actions         *ComputerSystemActions `protobuf:"bytes,2,opt,name=actions,json=Actions,proto3" json:"actions,omitempty"`
-	EthernetNicInfo []*EthernetNicInfo     `protobuf:"bytes,3,rep,name=ethernet_nic_info,json=EthernetNICInfo,proto3" json:"ethernet_nic_info,omitempty"`
-	PowerUrl        string                 `protobuf:"bytes,4,opt,name=power_url,json=PowerURL,proto3" json:"power_url,omitempty"`
-	PowerControl    []*PowerControl        `protobuf:"bytes,5,rep,name=power_control,json=PowerControl,proto3" json:"power_control,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is called, for a person.
+	Name string `protobuf:"bytes,1,opt,name=name,json=Name,proto3" json:"name,omitempty"`
+	// What it can be told to do.
+	Actions *ComputerSystemActions `protobuf:"bytes,2,opt,name=actions,json=Actions,proto3" json:"actions,omitempty"`
+	// Its NICs.
+	EthernetNicInfo []*EthernetNicInfo `protobuf:"bytes,3,rep,name=ethernet_nic_info,json=EthernetNICInfo,proto3" json:"ethernet_nic_info,omitempty"`
+	// Path of its power resource.
+	PowerUrl string `protobuf:"bytes,4,opt,name=power_url,json=PowerURL,proto3" json:"power_url,omitempty"`
+	// How its power is measured and capped.
+	PowerControl  []*PowerControl `protobuf:"bytes,5,rep,name=power_control,json=PowerControl,proto3" json:"power_control,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RedfishSystemInfo) Reset() {
@@ -355,14 +377,19 @@ func (x *RedfishSystemInfo) GetPowerControl() []*PowerControl {
 	return nil
 }
 
+// What is known of a manager.
 type RedfishManagerInfo struct {
-	state           protoimpl.MessageState `protogen:"open.v1"`
-	Name            string                 `protobuf:"bytes,1,opt,name=name,json=Name,proto3" json:"name,omitempty"`
-	Actions         *ManagerActions        `protobuf:"bytes,2,opt,name=actions,json=Actions,proto3" json:"actions,omitempty"`
-	EthernetNicInfo []*EthernetNicInfo     `protobuf:"bytes,3,rep,name=ethernet_nic_info,json=EthernetNICInfo,proto3" json:"ethernet_nic_info,omitempty"`
-	CommandShell    *CommandShell          `protobuf:"bytes,4,opt,name=command_shell,json=CommandShell,proto3" json:"command_shell,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is called, for a person.
+	Name string `protobuf:"bytes,1,opt,name=name,json=Name,proto3" json:"name,omitempty"`
+	// What it can be told to do.
+	Actions *ManagerActions `protobuf:"bytes,2,opt,name=actions,json=Actions,proto3" json:"actions,omitempty"`
+	// Its NICs.
+	EthernetNicInfo []*EthernetNicInfo `protobuf:"bytes,3,rep,name=ethernet_nic_info,json=EthernetNICInfo,proto3" json:"ethernet_nic_info,omitempty"`
+	// Its command shell; absent: it says nothing of one.
+	CommandShell  *CommandShell `protobuf:"bytes,4,opt,name=command_shell,json=CommandShell,proto3" json:"command_shell,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RedfishManagerInfo) Reset() {
@@ -423,9 +450,11 @@ func (x *RedfishManagerInfo) GetCommandShell() *CommandShell {
 	return nil
 }
 
+// What is known of a PDU.
 type RedfishPduInfo struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,json=Name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is called, for a person.
+	Name          string `protobuf:"bytes,1,opt,name=name,json=Name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -467,10 +496,13 @@ func (x *RedfishPduInfo) GetName() string {
 	return ""
 }
 
+// What is known of an outlet.
 type RedfishOutletInfo struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,json=Name,proto3" json:"name,omitempty"`
-	Actions       *OutletActions         `protobuf:"bytes,2,opt,name=actions,json=Actions,proto3" json:"actions,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is called, for a person.
+	Name string `protobuf:"bytes,1,opt,name=name,json=Name,proto3" json:"name,omitempty"`
+	// What it can be told to do.
+	Actions       *OutletActions `protobuf:"bytes,2,opt,name=actions,json=Actions,proto3" json:"actions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -519,9 +551,11 @@ func (x *RedfishOutletInfo) GetActions() *OutletActions {
 	return nil
 }
 
+// What a chassis can be told to do.
 type ChassisActions struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Reset_        *ResetAction           `protobuf:"bytes,1,opt,name=reset,json=#Chassis.Reset,proto3" json:"reset,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Redfish's `Chassis.Reset`.
+	Reset_        *ResetAction `protobuf:"bytes,1,opt,name=reset,json=#Chassis.Reset,proto3" json:"reset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -563,9 +597,11 @@ func (x *ChassisActions) GetReset_() *ResetAction {
 	return nil
 }
 
+// What a computer system can be told to do.
 type ComputerSystemActions struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Reset_        *ResetAction           `protobuf:"bytes,1,opt,name=reset,json=#ComputerSystem.Reset,proto3" json:"reset,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Redfish's `ComputerSystem.Reset`.
+	Reset_        *ResetAction `protobuf:"bytes,1,opt,name=reset,json=#ComputerSystem.Reset,proto3" json:"reset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -607,9 +643,11 @@ func (x *ComputerSystemActions) GetReset_() *ResetAction {
 	return nil
 }
 
+// What a manager can be told to do.
 type ManagerActions struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Reset_        *ResetAction           `protobuf:"bytes,1,opt,name=reset,json=#Manager.Reset,proto3" json:"reset,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Redfish's `Manager.Reset`.
+	Reset_        *ResetAction `protobuf:"bytes,1,opt,name=reset,json=#Manager.Reset,proto3" json:"reset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -651,14 +689,19 @@ func (x *ManagerActions) GetReset_() *ResetAction {
 	return nil
 }
 
+// An action of Redfish that resets.
 type ResetAction struct {
-	state           protoimpl.MessageState `protogen:"open.v1"`
-	AllowableValues []string               `protobuf:"bytes,1,rep,name=allowable_values,json=ResetType@Redfish.AllowableValues,proto3" json:"allowable_values,omitempty"`
-	ActionInfo      string                 `protobuf:"bytes,2,opt,name=action_info,json=@Redfish.ActionInfo,proto3" json:"action_info,omitempty"`
-	Target          string                 `protobuf:"bytes,3,opt,name=target,proto3" json:"target,omitempty"`
-	Title           string                 `protobuf:"bytes,4,opt,name=title,proto3" json:"title,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Reset types that it takes, e.g. `ForceOff`.
+	AllowableValues []string `protobuf:"bytes,1,rep,name=allowable_values,json=ResetType@Redfish.AllowableValues,proto3" json:"allowable_values,omitempty"`
+	// Path of the resource that says what it takes.
+	ActionInfo string `protobuf:"bytes,2,opt,name=action_info,json=@Redfish.ActionInfo,proto3" json:"action_info,omitempty"`
+	// Path that it is posted to.
+	Target string `protobuf:"bytes,3,opt,name=target,proto3" json:"target,omitempty"`
+	// What it is called, for a person.
+	Title         string `protobuf:"bytes,4,opt,name=title,proto3" json:"title,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ResetAction) Reset() {
@@ -719,9 +762,11 @@ func (x *ResetAction) GetTitle() string {
 	return ""
 }
 
+// What an outlet can be told to do.
 type OutletActions struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	PowerControl  *OutletPowerControl    `protobuf:"bytes,1,opt,name=power_control,json=#Outlet.PowerControl,proto3" json:"power_control,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Redfish's `Outlet.PowerControl`.
+	PowerControl  *OutletPowerControl `protobuf:"bytes,1,opt,name=power_control,json=#Outlet.PowerControl,proto3" json:"power_control,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -763,12 +808,15 @@ func (x *OutletActions) GetPowerControl() *OutletPowerControl {
 	return nil
 }
 
+// An action of Redfish that switches an outlet.
 type OutletPowerControl struct {
-	state           protoimpl.MessageState `protogen:"open.v1"`
-	AllowableValues []string               `protobuf:"bytes,1,rep,name=allowable_values,json=PowerState@Redfish.AllowableValues,proto3" json:"allowable_values,omitempty"`
-	Target          string                 `protobuf:"bytes,2,opt,name=target,proto3" json:"target,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Power states that it takes.
+	AllowableValues []string `protobuf:"bytes,1,rep,name=allowable_values,json=PowerState@Redfish.AllowableValues,proto3" json:"allowable_values,omitempty"`
+	// Path that it is posted to.
+	Target        string `protobuf:"bytes,2,opt,name=target,proto3" json:"target,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *OutletPowerControl) Reset() {
@@ -815,11 +863,15 @@ func (x *OutletPowerControl) GetTarget() string {
 	return ""
 }
 
+// A manager's command shell.
 type CommandShell struct {
-	state                 protoimpl.MessageState `protogen:"open.v1"`
-	ServiceEnabled        bool                   `protobuf:"varint,1,opt,name=service_enabled,json=ServiceEnabled,proto3" json:"service_enabled,omitempty"`
-	MaxConcurrentSessions uint32                 `protobuf:"varint,2,opt,name=max_concurrent_sessions,json=MaxConcurrentSessions,proto3" json:"max_concurrent_sessions,omitempty"`
-	ConnectTypesSupported []string               `protobuf:"bytes,3,rep,name=connect_types_supported,json=ConnectTypesSupported,proto3" json:"connect_types_supported,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether it is switched on.
+	ServiceEnabled bool `protobuf:"varint,1,opt,name=service_enabled,json=ServiceEnabled,proto3" json:"service_enabled,omitempty"`
+	// How many sessions it has at once.
+	MaxConcurrentSessions uint32 `protobuf:"varint,2,opt,name=max_concurrent_sessions,json=MaxConcurrentSessions,proto3" json:"max_concurrent_sessions,omitempty"`
+	// Ways to it, e.g. `SSH`.
+	ConnectTypesSupported []string `protobuf:"bytes,3,rep,name=connect_types_supported,json=ConnectTypesSupported,proto3" json:"connect_types_supported,omitempty"`
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
 }
@@ -875,16 +927,24 @@ func (x *CommandShell) GetConnectTypesSupported() []string {
 	return nil
 }
 
+// A NIC, as Redfish describes it.
 type EthernetNicInfo struct {
-	state            protoimpl.MessageState `protogen:"open.v1"`
-	RedfishId        string                 `protobuf:"bytes,1,opt,name=redfish_id,json=RedfishId,proto3" json:"redfish_id,omitempty"`
-	OdataId          string                 `protobuf:"bytes,2,opt,name=odata_id,json=@odata.id,proto3" json:"odata_id,omitempty"`
-	Description      string                 `protobuf:"bytes,3,opt,name=description,json=Description,proto3" json:"description,omitempty"`
-	Fqdn             string                 `protobuf:"bytes,4,opt,name=fqdn,json=FQDN,proto3" json:"fqdn,omitempty"`
-	Hostname         string                 `protobuf:"bytes,5,opt,name=hostname,json=Hostname,proto3" json:"hostname,omitempty"`
-	InterfaceEnabled *bool                  `protobuf:"varint,6,opt,name=interface_enabled,json=InterfaceEnabled,proto3,oneof" json:"interface_enabled,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id within its collection.
+	RedfishId string `protobuf:"bytes,1,opt,name=redfish_id,json=RedfishId,proto3" json:"redfish_id,omitempty"`
+	// Path of the resource.
+	OdataId string `protobuf:"bytes,2,opt,name=odata_id,json=@odata.id,proto3" json:"odata_id,omitempty"`
+	// What it is called, for a person.
+	Description string `protobuf:"bytes,3,opt,name=description,json=Description,proto3" json:"description,omitempty"`
+	// Full name that it has.
+	Fqdn string `protobuf:"bytes,4,opt,name=fqdn,json=FQDN,proto3" json:"fqdn,omitempty"`
+	// Host name that it has.
+	Hostname string `protobuf:"bytes,5,opt,name=hostname,json=Hostname,proto3" json:"hostname,omitempty"`
+	// Whether it is switched on; absent: it does not say.
+	InterfaceEnabled *bool `protobuf:"varint,6,opt,name=interface_enabled,json=InterfaceEnabled,proto3,oneof" json:"interface_enabled,omitempty"`
 	// As the BMC writes it, even where it is no MAC.
-	MacAddress          string `protobuf:"bytes,7,opt,name=mac_address,json=MACAddress,proto3" json:"mac_address,omitempty"`
+	MacAddress string `protobuf:"bytes,7,opt,name=mac_address,json=MACAddress,proto3" json:"mac_address,omitempty"`
+	// The MAC that it was made with, as the BMC writes it.
 	PermanentMacAddress string `protobuf:"bytes,8,opt,name=permanent_mac_address,json=PermanentMACAddress,proto3" json:"permanent_mac_address,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
@@ -976,16 +1036,21 @@ func (x *EthernetNicInfo) GetPermanentMacAddress() string {
 	return ""
 }
 
+// A place where power is measured and capped.
 type PowerControl struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	OdataId  string                 `protobuf:"bytes,1,opt,name=odata_id,json=@odata.id,proto3" json:"odata_id,omitempty"`
-	MemberId string                 `protobuf:"bytes,2,opt,name=member_id,json=MemberId,proto3" json:"member_id,omitempty"`
-	Name     string                 `protobuf:"bytes,3,opt,name=name,json=Name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Path of the resource.
+	OdataId string `protobuf:"bytes,1,opt,name=odata_id,json=@odata.id,proto3" json:"odata_id,omitempty"`
+	// Its id within its collection.
+	MemberId string `protobuf:"bytes,2,opt,name=member_id,json=MemberId,proto3" json:"member_id,omitempty"`
+	// What it is called, for a person.
+	Name string `protobuf:"bytes,3,opt,name=name,json=Name,proto3" json:"name,omitempty"`
 	// Watts.
-	PowerCapacityWatts int64              `protobuf:"varint,4,opt,name=power_capacity_watts,json=PowerCapacityWatts,proto3" json:"power_capacity_watts,omitempty"`
-	RelatedItem        []*RedfishResource `protobuf:"bytes,5,rep,name=related_item,json=RelatedItem,proto3" json:"related_item,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	PowerCapacityWatts int64 `protobuf:"varint,4,opt,name=power_capacity_watts,json=PowerCapacityWatts,proto3" json:"power_capacity_watts,omitempty"`
+	// What it is about.
+	RelatedItem   []*RedfishResource `protobuf:"bytes,5,rep,name=related_item,json=RelatedItem,proto3" json:"related_item,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PowerControl) Reset() {
@@ -1053,9 +1118,11 @@ func (x *PowerControl) GetRelatedItem() []*RedfishResource {
 	return nil
 }
 
+// A reference to a resource.
 type RedfishResource struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	OdataId       string                 `protobuf:"bytes,1,opt,name=odata_id,json=@odata.id,proto3" json:"odata_id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Path of the resource.
+	OdataId       string `protobuf:"bytes,1,opt,name=odata_id,json=@odata.id,proto3" json:"odata_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1099,11 +1166,15 @@ func (x *RedfishResource) GetOdataId() string {
 
 // Values of one key are alternatives, keys add up, `!` negates.
 type ListComponentEndpointsRequest struct {
-	state           protoimpl.MessageState `protogen:"open.v1"`
-	Id              []string               `protobuf:"bytes,1,rep,name=id,proto3" json:"id,omitempty"`
-	RedfishEndpoint []string               `protobuf:"bytes,2,rep,name=redfish_endpoint,json=redfish_ep,proto3" json:"redfish_endpoint,omitempty"`
-	Type            []string               `protobuf:"bytes,3,rep,name=type,proto3" json:"type,omitempty"`
-	RedfishType     []string               `protobuf:"bytes,4,rep,name=redfish_type,proto3" json:"redfish_type,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xnames of components.
+	Id []string `protobuf:"bytes,1,rep,name=id,proto3" json:"id,omitempty"`
+	// Xnames of Redfish endpoints.
+	RedfishEndpoint []string `protobuf:"bytes,2,rep,name=redfish_endpoint,json=redfish_ep,proto3" json:"redfish_endpoint,omitempty"`
+	// HMS types, e.g. `Node`.
+	Type []string `protobuf:"bytes,3,rep,name=type,proto3" json:"type,omitempty"`
+	// Redfish's types, e.g. `ComputerSystem`.
+	RedfishType []string `protobuf:"bytes,4,rep,name=redfish_type,proto3" json:"redfish_type,omitempty"`
 	// At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000.
 	PageSize uint32 `protobuf:"varint,100,opt,name=page_size,proto3" json:"page_size,omitempty"`
 	// `next_page_token` of the answer before; the filters must be the same as there.
@@ -1184,9 +1255,11 @@ func (x *ListComponentEndpointsRequest) GetPageToken() string {
 	return ""
 }
 
+// Answer of `ComponentEndpointService.ListComponentEndpoints`.
 type ListComponentEndpointsResponse struct {
-	state              protoimpl.MessageState `protogen:"open.v1"`
-	ComponentEndpoints []*ComponentEndpoint   `protobuf:"bytes,1,rep,name=component_endpoints,json=ComponentEndpoints,proto3" json:"component_endpoints,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sorted by xname.
+	ComponentEndpoints []*ComponentEndpoint `protobuf:"bytes,1,rep,name=component_endpoints,json=ComponentEndpoints,proto3" json:"component_endpoints,omitempty"`
 	// Revision of the state that was read.
 	Revision uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
 	// Where the next page begins; empty: there is none.
@@ -1246,9 +1319,11 @@ func (x *ListComponentEndpointsResponse) GetNextPageToken() string {
 	return ""
 }
 
+// Request of `ComponentEndpointService.GetComponentEndpoint`.
 type GetComponentEndpointRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xname of the component.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1290,9 +1365,11 @@ func (x *GetComponentEndpointRequest) GetId() string {
 	return ""
 }
 
+// Request of `ComponentEndpointService.DeleteComponentEndpoint`.
 type DeleteComponentEndpointRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xname of the component.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1334,6 +1411,7 @@ func (x *DeleteComponentEndpointRequest) GetId() string {
 	return ""
 }
 
+// Request of `ComponentEndpointService.DeleteComponentEndpoints`.
 type DeleteComponentEndpointsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields

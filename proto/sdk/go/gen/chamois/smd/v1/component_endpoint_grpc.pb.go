@@ -33,9 +33,11 @@ const (
 type ComponentEndpointServiceClient interface {
 	// Those that match every given filter, sorted by xname.
 	ListComponentEndpoints(ctx context.Context, in *ListComponentEndpointsRequest, opts ...grpc.CallOption) (*ListComponentEndpointsResponse, error)
+	// One component endpoint. One that is not there: NOT_FOUND.
 	GetComponentEndpoint(ctx context.Context, in *GetComponentEndpointRequest, opts ...grpc.CallOption) (*ComponentEndpoint, error)
 	// Its component stays, with State Empty and Flag OK.
 	DeleteComponentEndpoint(ctx context.Context, in *DeleteComponentEndpointRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
+	// Removes all component endpoints; their components become Empty. None there: NOT_FOUND.
 	DeleteComponentEndpoints(ctx context.Context, in *DeleteComponentEndpointsRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
 }
 
@@ -95,9 +97,11 @@ func (c *componentEndpointServiceClient) DeleteComponentEndpoints(ctx context.Co
 type ComponentEndpointServiceServer interface {
 	// Those that match every given filter, sorted by xname.
 	ListComponentEndpoints(context.Context, *ListComponentEndpointsRequest) (*ListComponentEndpointsResponse, error)
+	// One component endpoint. One that is not there: NOT_FOUND.
 	GetComponentEndpoint(context.Context, *GetComponentEndpointRequest) (*ComponentEndpoint, error)
 	// Its component stays, with State Empty and Flag OK.
 	DeleteComponentEndpoint(context.Context, *DeleteComponentEndpointRequest) (*DeleteResponse, error)
+	// Removes all component endpoints; their components become Empty. None there: NOT_FOUND.
 	DeleteComponentEndpoints(context.Context, *DeleteComponentEndpointsRequest) (*DeleteResponse, error)
 	mustEmbedUnimplementedComponentEndpointServiceServer()
 }

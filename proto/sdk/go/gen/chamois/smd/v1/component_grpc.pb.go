@@ -37,7 +37,9 @@ const (
 type ComponentServiceClient interface {
 	// All components that match every given filter, sorted by xname.
 	ListComponents(ctx context.Context, in *ListComponentsRequest, opts ...grpc.CallOption) (*ListComponentsResponse, error)
+	// One component. One that is not there: NOT_FOUND.
 	GetComponent(ctx context.Context, in *GetComponentRequest, opts ...grpc.CallOption) (*Component, error)
+	// The component with this NID. None: NOT_FOUND.
 	GetComponentByNid(ctx context.Context, in *GetComponentByNidRequest, opts ...grpc.CallOption) (*Component, error)
 	// Creates components, all or none. One that exists already is left as it is, unless `force`: then its
 	// State, Flag, Subtype, NetType, Arch and Class are overwritten, as SMD does.
@@ -48,7 +50,9 @@ type ComponentServiceClient interface {
 	// changes nothing; the response says so, the legacy answer stays 204 and says so in the header `Chamois-Refused`. A
 	// component that does not exist is NOT_FOUND.
 	PatchStateData(ctx context.Context, in *PatchStateDataRequest, opts ...grpc.CallOption) (*PatchStateDataResponse, error)
+	// Removes one component, and from its groups and its partition. One that is not there: NOT_FOUND.
 	DeleteComponent(ctx context.Context, in *DeleteComponentRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
+	// Removes all components. None there: NOT_FOUND.
 	DeleteComponents(ctx context.Context, in *DeleteComponentsRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
 }
 
@@ -148,7 +152,9 @@ func (c *componentServiceClient) DeleteComponents(ctx context.Context, in *Delet
 type ComponentServiceServer interface {
 	// All components that match every given filter, sorted by xname.
 	ListComponents(context.Context, *ListComponentsRequest) (*ListComponentsResponse, error)
+	// One component. One that is not there: NOT_FOUND.
 	GetComponent(context.Context, *GetComponentRequest) (*Component, error)
+	// The component with this NID. None: NOT_FOUND.
 	GetComponentByNid(context.Context, *GetComponentByNidRequest) (*Component, error)
 	// Creates components, all or none. One that exists already is left as it is, unless `force`: then its
 	// State, Flag, Subtype, NetType, Arch and Class are overwritten, as SMD does.
@@ -159,7 +165,9 @@ type ComponentServiceServer interface {
 	// changes nothing; the response says so, the legacy answer stays 204 and says so in the header `Chamois-Refused`. A
 	// component that does not exist is NOT_FOUND.
 	PatchStateData(context.Context, *PatchStateDataRequest) (*PatchStateDataResponse, error)
+	// Removes one component, and from its groups and its partition. One that is not there: NOT_FOUND.
 	DeleteComponent(context.Context, *DeleteComponentRequest) (*DeleteResponse, error)
+	// Removes all components. None there: NOT_FOUND.
 	DeleteComponents(context.Context, *DeleteComponentsRequest) (*DeleteResponse, error)
 	mustEmbedUnimplementedComponentServiceServer()
 }

@@ -23,10 +23,13 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Request of `ComponentPatchService.PatchFlagOnly`.
 type PatchFlagOnlyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Id    string                 `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
-	Flag  Component_Flag         `protobuf:"varint,2,opt,name=flag,json=Flag,proto3,enum=chamois.smd.v1.Component_Flag" json:"flag,omitempty"`
+	// Xname.
+	Id string `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
+	// The new flag.
+	Flag Component_Flag `protobuf:"varint,2,opt,name=flag,json=Flag,proto3,enum=chamois.smd.v1.Component_Flag" json:"flag,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the component's `modified.revision` equals this; in all requests of one component.
 	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -84,11 +87,15 @@ func (x *PatchFlagOnlyRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Request of `ComponentPatchService.PatchEnabled`.
 type PatchEnabledRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
-	Enabled       *bool                  `protobuf:"varint,2,opt,name=enabled,json=Enabled,proto3,oneof" json:"enabled,omitempty"`
-	IfRevision    *uint64                `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xname.
+	Id string `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
+	// Whether it is to be used; must be given.
+	Enabled *bool `protobuf:"varint,2,opt,name=enabled,json=Enabled,proto3,oneof" json:"enabled,omitempty"`
+	// Refuse (ABORTED; HTTP 412) unless the object's `modified.revision` equals this.
+	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -144,13 +151,17 @@ func (x *PatchEnabledRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Request of `ComponentPatchService.PatchSoftwareStatus`.
 type PatchSoftwareStatusRequest struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	Id             string                 `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
-	SoftwareStatus *string                `protobuf:"bytes,2,opt,name=software_status,json=SoftwareStatus,proto3,oneof" json:"software_status,omitempty"`
-	IfRevision     *uint64                `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xname.
+	Id string `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
+	// Free text.
+	SoftwareStatus *string `protobuf:"bytes,2,opt,name=software_status,json=SoftwareStatus,proto3,oneof" json:"software_status,omitempty"`
+	// Refuse (ABORTED; HTTP 412) unless the object's `modified.revision` equals this.
+	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PatchSoftwareStatusRequest) Reset() {
@@ -206,11 +217,15 @@ func (x *PatchSoftwareStatusRequest) GetIfRevision() uint64 {
 
 // A role without a subrole takes the subrole away, as SMD does.
 type PatchRoleRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
-	Role          string                 `protobuf:"bytes,2,opt,name=role,json=Role,proto3" json:"role,omitempty"`
-	SubRole       string                 `protobuf:"bytes,3,opt,name=sub_role,json=SubRole,proto3" json:"sub_role,omitempty"`
-	IfRevision    *uint64                `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xname.
+	Id string `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
+	// The new role.
+	Role string `protobuf:"bytes,2,opt,name=role,json=Role,proto3" json:"role,omitempty"`
+	// The new subrole; empty: none.
+	SubRole string `protobuf:"bytes,3,opt,name=sub_role,json=SubRole,proto3" json:"sub_role,omitempty"`
+	// Refuse (ABORTED; HTTP 412) unless the object's `modified.revision` equals this.
+	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -273,11 +288,15 @@ func (x *PatchRoleRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Request of `ComponentPatchService.PatchNid`.
 type PatchNidRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
-	Nid           *uint64                `protobuf:"varint,2,opt,name=nid,json=NID,proto3,oneof" json:"nid,omitempty"`
-	IfRevision    *uint64                `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xname.
+	Id string `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
+	// The new node id.
+	Nid *uint64 `protobuf:"varint,2,opt,name=nid,json=NID,proto3,oneof" json:"nid,omitempty"`
+	// Refuse (ABORTED; HTTP 412) unless the object's `modified.revision` equals this.
+	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -333,13 +352,17 @@ func (x *PatchNidRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Request of `ComponentPatchService.BulkPatchStateData`.
 type BulkPatchStateDataRequest struct {
-	state        protoimpl.MessageState `protogen:"open.v1"`
-	ComponentIds []string               `protobuf:"bytes,1,rep,name=component_ids,json=ComponentIDs,proto3" json:"component_ids,omitempty"`
-	State        Component_State        `protobuf:"varint,2,opt,name=state,json=State,proto3,enum=chamois.smd.v1.Component_State" json:"state,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xnames.
+	ComponentIds []string `protobuf:"bytes,1,rep,name=component_ids,json=ComponentIDs,proto3" json:"component_ids,omitempty"`
+	// The new state.
+	State Component_State `protobuf:"varint,2,opt,name=state,json=State,proto3,enum=chamois.smd.v1.Component_State" json:"state,omitempty"`
 	// OK unless given.
-	Flag          Component_Flag `protobuf:"varint,3,opt,name=flag,json=Flag,proto3,enum=chamois.smd.v1.Component_Flag" json:"flag,omitempty"`
-	Force         bool           `protobuf:"varint,4,opt,name=force,json=Force,proto3" json:"force,omitempty"`
+	Flag Component_Flag `protobuf:"varint,3,opt,name=flag,json=Flag,proto3,enum=chamois.smd.v1.Component_Flag" json:"flag,omitempty"`
+	// From any state; without it only where SMD allows the transition.
+	Force         bool `protobuf:"varint,4,opt,name=force,json=Force,proto3" json:"force,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -402,10 +425,13 @@ func (x *BulkPatchStateDataRequest) GetForce() bool {
 	return false
 }
 
+// Request of `ComponentPatchService.BulkPatchFlagOnly`.
 type BulkPatchFlagOnlyRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	ComponentIds  []string               `protobuf:"bytes,1,rep,name=component_ids,json=ComponentIDs,proto3" json:"component_ids,omitempty"`
-	Flag          Component_Flag         `protobuf:"varint,2,opt,name=flag,json=Flag,proto3,enum=chamois.smd.v1.Component_Flag" json:"flag,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xnames.
+	ComponentIds []string `protobuf:"bytes,1,rep,name=component_ids,json=ComponentIDs,proto3" json:"component_ids,omitempty"`
+	// The new flag.
+	Flag          Component_Flag `protobuf:"varint,2,opt,name=flag,json=Flag,proto3,enum=chamois.smd.v1.Component_Flag" json:"flag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -454,10 +480,13 @@ func (x *BulkPatchFlagOnlyRequest) GetFlag() Component_Flag {
 	return Component_FLAG_UNSPECIFIED
 }
 
+// Request of `ComponentPatchService.BulkPatchEnabled`.
 type BulkPatchEnabledRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	ComponentIds  []string               `protobuf:"bytes,1,rep,name=component_ids,json=ComponentIDs,proto3" json:"component_ids,omitempty"`
-	Enabled       *bool                  `protobuf:"varint,2,opt,name=enabled,json=Enabled,proto3,oneof" json:"enabled,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xnames.
+	ComponentIds []string `protobuf:"bytes,1,rep,name=component_ids,json=ComponentIDs,proto3" json:"component_ids,omitempty"`
+	// Whether they are to be used; must be given.
+	Enabled       *bool `protobuf:"varint,2,opt,name=enabled,json=Enabled,proto3,oneof" json:"enabled,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -506,10 +535,13 @@ func (x *BulkPatchEnabledRequest) GetEnabled() bool {
 	return false
 }
 
+// Request of `ComponentPatchService.BulkPatchSoftwareStatus`.
 type BulkPatchSoftwareStatusRequest struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	ComponentIds   []string               `protobuf:"bytes,1,rep,name=component_ids,json=ComponentIDs,proto3" json:"component_ids,omitempty"`
-	SoftwareStatus *string                `protobuf:"bytes,2,opt,name=software_status,json=SoftwareStatus,proto3,oneof" json:"software_status,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xnames.
+	ComponentIds []string `protobuf:"bytes,1,rep,name=component_ids,json=ComponentIDs,proto3" json:"component_ids,omitempty"`
+	// Free text.
+	SoftwareStatus *string `protobuf:"bytes,2,opt,name=software_status,json=SoftwareStatus,proto3,oneof" json:"software_status,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -558,11 +590,15 @@ func (x *BulkPatchSoftwareStatusRequest) GetSoftwareStatus() string {
 	return ""
 }
 
+// Request of `ComponentPatchService.BulkPatchRole`.
 type BulkPatchRoleRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	ComponentIds  []string               `protobuf:"bytes,1,rep,name=component_ids,json=ComponentIDs,proto3" json:"component_ids,omitempty"`
-	Role          string                 `protobuf:"bytes,2,opt,name=role,json=Role,proto3" json:"role,omitempty"`
-	SubRole       string                 `protobuf:"bytes,3,opt,name=sub_role,json=SubRole,proto3" json:"sub_role,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xnames.
+	ComponentIds []string `protobuf:"bytes,1,rep,name=component_ids,json=ComponentIDs,proto3" json:"component_ids,omitempty"`
+	// The new role.
+	Role string `protobuf:"bytes,2,opt,name=role,json=Role,proto3" json:"role,omitempty"`
+	// The new subrole; empty: none.
+	SubRole       string `protobuf:"bytes,3,opt,name=sub_role,json=SubRole,proto3" json:"sub_role,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -618,8 +654,10 @@ func (x *BulkPatchRoleRequest) GetSubRole() string {
 	return ""
 }
 
+// Request of `ComponentPatchService.BulkPatchNid`.
 type BulkPatchNidRequest struct {
-	state         protoimpl.MessageState              `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Each component once.
 	Components    []*BulkPatchNidRequest_ComponentNid `protobuf:"bytes,1,rep,name=components,json=Components,proto3" json:"components,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -664,9 +702,11 @@ func (x *BulkPatchNidRequest) GetComponents() []*BulkPatchNidRequest_ComponentNi
 
 // What became of each component, in the order of the request.
 type PatchComponentsResponse struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	Revision uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
-	Applied  []string               `protobuf:"bytes,2,rep,name=applied,proto3" json:"applied,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Xnames of those that were changed; the first 10,000 of them.
+	Applied []string `protobuf:"bytes,2,rep,name=applied,proto3" json:"applied,omitempty"`
 	// They had these values already.
 	Unchanged []string `protobuf:"bytes,3,rep,name=unchanged,proto3" json:"unchanged,omitempty"`
 	// The first 10,000 of them.
@@ -742,10 +782,13 @@ func (x *PatchComponentsResponse) GetRefusedCount() uint64 {
 	return 0
 }
 
+// A NID of a component.
 type BulkPatchNidRequest_ComponentNid struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
-	Nid           *uint64                `protobuf:"varint,2,opt,name=nid,json=NID,proto3,oneof" json:"nid,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xname.
+	Id string `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
+	// The new node id.
+	Nid           *uint64 `protobuf:"varint,2,opt,name=nid,json=NID,proto3,oneof" json:"nid,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -794,9 +837,11 @@ func (x *BulkPatchNidRequest_ComponentNid) GetNid() uint64 {
 	return 0
 }
 
+// A component that was not changed.
 type PatchComponentsResponse_Refusal struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Xname.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// E.g. `it is Ready; On follows On, Off, Standby or Halt, or takes force`.
 	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields

@@ -42,15 +42,25 @@ const (
 // are told with the reason. HTTP answers 204 and says the same in the headers `Chamois-Applied`, `Chamois-Unchanged` and
 // `Chamois-Refused`. When there is none of the components, it is NOT_FOUND.
 type ComponentPatchServiceClient interface {
+	// Sets the flag of one component; its state stays.
 	PatchFlagOnly(ctx context.Context, in *PatchFlagOnlyRequest, opts ...grpc.CallOption) (*PatchComponentsResponse, error)
+	// Says whether one component is to be used.
 	PatchEnabled(ctx context.Context, in *PatchEnabledRequest, opts ...grpc.CallOption) (*PatchComponentsResponse, error)
+	// Sets the software status of one component.
 	PatchSoftwareStatus(ctx context.Context, in *PatchSoftwareStatusRequest, opts ...grpc.CallOption) (*PatchComponentsResponse, error)
+	// Sets role and subrole of one component.
 	PatchRole(ctx context.Context, in *PatchRoleRequest, opts ...grpc.CallOption) (*PatchComponentsResponse, error)
+	// Sets the NID of one component. One that another has: ALREADY_EXISTS, naming both.
 	PatchNid(ctx context.Context, in *PatchNidRequest, opts ...grpc.CallOption) (*PatchComponentsResponse, error)
+	// Sets state and flag of components; a transition that SMD does not allow without `force` is refused.
 	BulkPatchStateData(ctx context.Context, in *BulkPatchStateDataRequest, opts ...grpc.CallOption) (*PatchComponentsResponse, error)
+	// Sets the flag of components; their states stay.
 	BulkPatchFlagOnly(ctx context.Context, in *BulkPatchFlagOnlyRequest, opts ...grpc.CallOption) (*PatchComponentsResponse, error)
+	// Says whether components are to be used.
 	BulkPatchEnabled(ctx context.Context, in *BulkPatchEnabledRequest, opts ...grpc.CallOption) (*PatchComponentsResponse, error)
+	// Sets the software status of components.
 	BulkPatchSoftwareStatus(ctx context.Context, in *BulkPatchSoftwareStatusRequest, opts ...grpc.CallOption) (*PatchComponentsResponse, error)
+	// Sets role and subrole of components.
 	BulkPatchRole(ctx context.Context, in *BulkPatchRoleRequest, opts ...grpc.CallOption) (*PatchComponentsResponse, error)
 	// NIDs may change hands within one request. One that a component outside of it has refuses the whole request.
 	BulkPatchNid(ctx context.Context, in *BulkPatchNidRequest, opts ...grpc.CallOption) (*PatchComponentsResponse, error)
@@ -184,15 +194,25 @@ func (c *componentPatchServiceClient) BulkPatchNid(ctx context.Context, in *Bulk
 // are told with the reason. HTTP answers 204 and says the same in the headers `Chamois-Applied`, `Chamois-Unchanged` and
 // `Chamois-Refused`. When there is none of the components, it is NOT_FOUND.
 type ComponentPatchServiceServer interface {
+	// Sets the flag of one component; its state stays.
 	PatchFlagOnly(context.Context, *PatchFlagOnlyRequest) (*PatchComponentsResponse, error)
+	// Says whether one component is to be used.
 	PatchEnabled(context.Context, *PatchEnabledRequest) (*PatchComponentsResponse, error)
+	// Sets the software status of one component.
 	PatchSoftwareStatus(context.Context, *PatchSoftwareStatusRequest) (*PatchComponentsResponse, error)
+	// Sets role and subrole of one component.
 	PatchRole(context.Context, *PatchRoleRequest) (*PatchComponentsResponse, error)
+	// Sets the NID of one component. One that another has: ALREADY_EXISTS, naming both.
 	PatchNid(context.Context, *PatchNidRequest) (*PatchComponentsResponse, error)
+	// Sets state and flag of components; a transition that SMD does not allow without `force` is refused.
 	BulkPatchStateData(context.Context, *BulkPatchStateDataRequest) (*PatchComponentsResponse, error)
+	// Sets the flag of components; their states stay.
 	BulkPatchFlagOnly(context.Context, *BulkPatchFlagOnlyRequest) (*PatchComponentsResponse, error)
+	// Says whether components are to be used.
 	BulkPatchEnabled(context.Context, *BulkPatchEnabledRequest) (*PatchComponentsResponse, error)
+	// Sets the software status of components.
 	BulkPatchSoftwareStatus(context.Context, *BulkPatchSoftwareStatusRequest) (*PatchComponentsResponse, error)
+	// Sets role and subrole of components.
 	BulkPatchRole(context.Context, *BulkPatchRoleRequest) (*PatchComponentsResponse, error)
 	// NIDs may change hands within one request. One that a component outside of it has refuses the whole request.
 	BulkPatchNid(context.Context, *BulkPatchNidRequest) (*PatchComponentsResponse, error)

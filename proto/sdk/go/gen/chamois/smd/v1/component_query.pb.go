@@ -25,31 +25,53 @@ const (
 
 // The filters and projections are those of ListComponentsRequest.
 type QueryComponentsRequest struct {
-	state               protoimpl.MessageState `protogen:"open.v1"`
-	ComponentIds        []string               `protobuf:"bytes,1,rep,name=component_ids,json=ComponentIDs,proto3" json:"component_ids,omitempty"`
-	Nid                 []string               `protobuf:"bytes,2,rep,name=nid,proto3" json:"nid,omitempty"`
-	NidStart            string                 `protobuf:"bytes,3,opt,name=nid_start,proto3" json:"nid_start,omitempty"`
-	NidEnd              string                 `protobuf:"bytes,4,opt,name=nid_end,proto3" json:"nid_end,omitempty"`
-	Type                []string               `protobuf:"bytes,5,rep,name=type,proto3" json:"type,omitempty"`
-	State               []string               `protobuf:"bytes,6,rep,name=state,proto3" json:"state,omitempty"`
-	Flag                []string               `protobuf:"bytes,7,rep,name=flag,proto3" json:"flag,omitempty"`
-	Enabled             []string               `protobuf:"bytes,8,rep,name=enabled,proto3" json:"enabled,omitempty"`
-	SoftwareStatus      []string               `protobuf:"bytes,9,rep,name=software_status,json=softwarestatus,proto3" json:"software_status,omitempty"`
-	Role                []string               `protobuf:"bytes,10,rep,name=role,proto3" json:"role,omitempty"`
-	SubRole             []string               `protobuf:"bytes,11,rep,name=sub_role,json=subrole,proto3" json:"sub_role,omitempty"`
-	Subtype             []string               `protobuf:"bytes,12,rep,name=subtype,proto3" json:"subtype,omitempty"`
-	Arch                []string               `protobuf:"bytes,13,rep,name=arch,proto3" json:"arch,omitempty"`
-	Class               []string               `protobuf:"bytes,14,rep,name=class,proto3" json:"class,omitempty"`
-	Locked              []string               `protobuf:"bytes,15,rep,name=locked,proto3" json:"locked,omitempty"`
-	ReservationDisabled []string               `protobuf:"bytes,16,rep,name=reservation_disabled,proto3" json:"reservation_disabled,omitempty"`
-	StateOnly           bool                   `protobuf:"varint,17,opt,name=state_only,json=stateonly,proto3" json:"state_only,omitempty"`
-	FlagOnly            bool                   `protobuf:"varint,18,opt,name=flag_only,json=flagonly,proto3" json:"flag_only,omitempty"`
-	RoleOnly            bool                   `protobuf:"varint,19,opt,name=role_only,json=roleonly,proto3" json:"role_only,omitempty"`
-	NidOnly             bool                   `protobuf:"varint,20,opt,name=nid_only,json=nidonly,proto3" json:"nid_only,omitempty"`
-	Group               []string               `protobuf:"bytes,21,rep,name=group,proto3" json:"group,omitempty"`
-	Partition           []string               `protobuf:"bytes,22,rep,name=partition,proto3" json:"partition,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xnames of places: what is below them is meant, too.
+	ComponentIds []string `protobuf:"bytes,1,rep,name=component_ids,json=ComponentIDs,proto3" json:"component_ids,omitempty"`
+	// Node ids, numbers.
+	Nid []string `protobuf:"bytes,2,rep,name=nid,proto3" json:"nid,omitempty"`
+	// Only node ids from this number on.
+	NidStart string `protobuf:"bytes,3,opt,name=nid_start,proto3" json:"nid_start,omitempty"`
+	// Only node ids up to this number.
+	NidEnd string `protobuf:"bytes,4,opt,name=nid_end,proto3" json:"nid_end,omitempty"`
+	// HMS types, e.g. `Node`.
+	Type []string `protobuf:"bytes,5,rep,name=type,proto3" json:"type,omitempty"`
+	// States by their names in HSM, e.g. `Ready`.
+	State []string `protobuf:"bytes,6,rep,name=state,proto3" json:"state,omitempty"`
+	// Flags by their names in HSM, e.g. `OK`.
+	Flag []string `protobuf:"bytes,7,rep,name=flag,proto3" json:"flag,omitempty"`
+	// `true` or `false`.
+	Enabled []string `protobuf:"bytes,8,rep,name=enabled,proto3" json:"enabled,omitempty"`
+	// Texts of SoftwareStatus.
+	SoftwareStatus []string `protobuf:"bytes,9,rep,name=software_status,json=softwarestatus,proto3" json:"software_status,omitempty"`
+	// Roles, e.g. `Compute`.
+	Role []string `protobuf:"bytes,10,rep,name=role,proto3" json:"role,omitempty"`
+	// Subroles, e.g. `Worker`.
+	SubRole []string `protobuf:"bytes,11,rep,name=sub_role,json=subrole,proto3" json:"sub_role,omitempty"`
+	// Texts of Subtype.
+	Subtype []string `protobuf:"bytes,12,rep,name=subtype,proto3" json:"subtype,omitempty"`
+	// Architectures by their names in HSM, e.g. `X86`.
+	Arch []string `protobuf:"bytes,13,rep,name=arch,proto3" json:"arch,omitempty"`
+	// Classes by their names in HSM, e.g. `River`.
+	Class []string `protobuf:"bytes,14,rep,name=class,proto3" json:"class,omitempty"`
+	// `true` or `false`: whether it is kept for the administrator.
+	Locked []string `protobuf:"bytes,15,rep,name=locked,proto3" json:"locked,omitempty"`
+	// `true` or `false`: whether nobody may reserve it.
+	ReservationDisabled []string `protobuf:"bytes,16,rep,name=reservation_disabled,proto3" json:"reservation_disabled,omitempty"`
+	// Show ID, Type, State and Flag alone. Of this and the next three the first counts.
+	StateOnly bool `protobuf:"varint,17,opt,name=state_only,json=stateonly,proto3" json:"state_only,omitempty"`
+	// Show ID, Type and Flag alone.
+	FlagOnly bool `protobuf:"varint,18,opt,name=flag_only,json=flagonly,proto3" json:"flag_only,omitempty"`
+	// Show ID, Type, Role and SubRole alone.
+	RoleOnly bool `protobuf:"varint,19,opt,name=role_only,json=roleonly,proto3" json:"role_only,omitempty"`
+	// Show ID, Type and NID alone.
+	NidOnly bool `protobuf:"varint,20,opt,name=nid_only,json=nidonly,proto3" json:"nid_only,omitempty"`
+	// Labels of groups; `NULL` alone: in no group.
+	Group []string `protobuf:"bytes,21,rep,name=group,proto3" json:"group,omitempty"`
+	// Names of partitions; `NULL` alone: in no partition.
+	Partition     []string `protobuf:"bytes,22,rep,name=partition,proto3" json:"partition,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *QueryComponentsRequest) Reset() {
@@ -236,27 +258,45 @@ func (x *QueryComponentsRequest) GetPartition() []string {
 	return nil
 }
 
+// Request of `ComponentQueryService.QueryComponent`.
 type QueryComponentRequest struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	Xname          string                 `protobuf:"bytes,1,opt,name=xname,proto3" json:"xname,omitempty"`
-	Type           []string               `protobuf:"bytes,5,rep,name=type,proto3" json:"type,omitempty"`
-	State          []string               `protobuf:"bytes,6,rep,name=state,proto3" json:"state,omitempty"`
-	Flag           []string               `protobuf:"bytes,7,rep,name=flag,proto3" json:"flag,omitempty"`
-	Enabled        []string               `protobuf:"bytes,8,rep,name=enabled,proto3" json:"enabled,omitempty"`
-	SoftwareStatus []string               `protobuf:"bytes,9,rep,name=software_status,json=softwarestatus,proto3" json:"software_status,omitempty"`
-	Role           []string               `protobuf:"bytes,10,rep,name=role,proto3" json:"role,omitempty"`
-	SubRole        []string               `protobuf:"bytes,11,rep,name=sub_role,json=subrole,proto3" json:"sub_role,omitempty"`
-	Subtype        []string               `protobuf:"bytes,12,rep,name=subtype,proto3" json:"subtype,omitempty"`
-	Arch           []string               `protobuf:"bytes,13,rep,name=arch,proto3" json:"arch,omitempty"`
-	Class          []string               `protobuf:"bytes,14,rep,name=class,proto3" json:"class,omitempty"`
-	StateOnly      bool                   `protobuf:"varint,17,opt,name=state_only,json=stateonly,proto3" json:"state_only,omitempty"`
-	FlagOnly       bool                   `protobuf:"varint,18,opt,name=flag_only,json=flagonly,proto3" json:"flag_only,omitempty"`
-	RoleOnly       bool                   `protobuf:"varint,19,opt,name=role_only,json=roleonly,proto3" json:"role_only,omitempty"`
-	NidOnly        bool                   `protobuf:"varint,20,opt,name=nid_only,json=nidonly,proto3" json:"nid_only,omitempty"`
-	Group          []string               `protobuf:"bytes,21,rep,name=group,proto3" json:"group,omitempty"`
-	Partition      []string               `protobuf:"bytes,22,rep,name=partition,proto3" json:"partition,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xname of a place; `s0` and `all` are everything.
+	Xname string `protobuf:"bytes,1,opt,name=xname,proto3" json:"xname,omitempty"`
+	// HMS types, e.g. `Node`.
+	Type []string `protobuf:"bytes,5,rep,name=type,proto3" json:"type,omitempty"`
+	// States by their names in HSM, e.g. `Ready`.
+	State []string `protobuf:"bytes,6,rep,name=state,proto3" json:"state,omitempty"`
+	// Flags by their names in HSM, e.g. `OK`.
+	Flag []string `protobuf:"bytes,7,rep,name=flag,proto3" json:"flag,omitempty"`
+	// `true` or `false`.
+	Enabled []string `protobuf:"bytes,8,rep,name=enabled,proto3" json:"enabled,omitempty"`
+	// Texts of SoftwareStatus.
+	SoftwareStatus []string `protobuf:"bytes,9,rep,name=software_status,json=softwarestatus,proto3" json:"software_status,omitempty"`
+	// Roles, e.g. `Compute`.
+	Role []string `protobuf:"bytes,10,rep,name=role,proto3" json:"role,omitempty"`
+	// Subroles, e.g. `Worker`.
+	SubRole []string `protobuf:"bytes,11,rep,name=sub_role,json=subrole,proto3" json:"sub_role,omitempty"`
+	// Texts of Subtype.
+	Subtype []string `protobuf:"bytes,12,rep,name=subtype,proto3" json:"subtype,omitempty"`
+	// Architectures by their names in HSM, e.g. `X86`.
+	Arch []string `protobuf:"bytes,13,rep,name=arch,proto3" json:"arch,omitempty"`
+	// Classes by their names in HSM, e.g. `River`.
+	Class []string `protobuf:"bytes,14,rep,name=class,proto3" json:"class,omitempty"`
+	// Show ID, Type, State and Flag alone. Of this and the next three the first counts.
+	StateOnly bool `protobuf:"varint,17,opt,name=state_only,json=stateonly,proto3" json:"state_only,omitempty"`
+	// Show ID, Type and Flag alone.
+	FlagOnly bool `protobuf:"varint,18,opt,name=flag_only,json=flagonly,proto3" json:"flag_only,omitempty"`
+	// Show ID, Type, Role and SubRole alone.
+	RoleOnly bool `protobuf:"varint,19,opt,name=role_only,json=roleonly,proto3" json:"role_only,omitempty"`
+	// Show ID, Type and NID alone.
+	NidOnly bool `protobuf:"varint,20,opt,name=nid_only,json=nidonly,proto3" json:"nid_only,omitempty"`
+	// Labels of groups; `NULL` alone: in no group.
+	Group []string `protobuf:"bytes,21,rep,name=group,proto3" json:"group,omitempty"`
+	// Names of partitions; `NULL` alone: in no partition.
+	Partition     []string `protobuf:"bytes,22,rep,name=partition,proto3" json:"partition,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *QueryComponentRequest) Reset() {
@@ -408,14 +448,20 @@ func (x *QueryComponentRequest) GetPartition() []string {
 	return nil
 }
 
+// Request of `ComponentQueryService.QueryComponentsByNid`.
 type QueryComponentsByNidRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// E.g. `1-9` or `12`.
-	NidRanges     []string `protobuf:"bytes,1,rep,name=nid_ranges,json=NIDRanges,proto3" json:"nid_ranges,omitempty"`
-	StateOnly     bool     `protobuf:"varint,17,opt,name=state_only,json=stateonly,proto3" json:"state_only,omitempty"`
-	FlagOnly      bool     `protobuf:"varint,18,opt,name=flag_only,json=flagonly,proto3" json:"flag_only,omitempty"`
-	RoleOnly      bool     `protobuf:"varint,19,opt,name=role_only,json=roleonly,proto3" json:"role_only,omitempty"`
-	NidOnly       bool     `protobuf:"varint,20,opt,name=nid_only,json=nidonly,proto3" json:"nid_only,omitempty"`
+	NidRanges []string `protobuf:"bytes,1,rep,name=nid_ranges,json=NIDRanges,proto3" json:"nid_ranges,omitempty"`
+	// Show ID, Type, State and Flag alone. Of this and the next three the first counts.
+	StateOnly bool `protobuf:"varint,17,opt,name=state_only,json=stateonly,proto3" json:"state_only,omitempty"`
+	// Show ID, Type and Flag alone.
+	FlagOnly bool `protobuf:"varint,18,opt,name=flag_only,json=flagonly,proto3" json:"flag_only,omitempty"`
+	// Show ID, Type, Role and SubRole alone.
+	RoleOnly bool `protobuf:"varint,19,opt,name=role_only,json=roleonly,proto3" json:"role_only,omitempty"`
+	// Show ID, Type and NID alone.
+	NidOnly bool `protobuf:"varint,20,opt,name=nid_only,json=nidonly,proto3" json:"nid_only,omitempty"`
+	// Names of partitions; `NULL` alone: in no partition.
 	Partition     []string `protobuf:"bytes,22,rep,name=partition,proto3" json:"partition,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -23,6 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Request of `DiscoveryService.RequestDiscovery`.
 type RequestDiscoveryRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Redfish endpoints; none means all.
@@ -77,6 +78,7 @@ func (x *RequestDiscoveryRequest) GetForce() bool {
 	return false
 }
 
+// Request of `DiscoveryService.ListDiscoveryStatus`.
 type ListDiscoveryStatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -113,9 +115,11 @@ func (*ListDiscoveryStatusRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_smd_v1_discovery_proto_rawDescGZIP(), []int{1}
 }
 
+// Answer of `DiscoveryService.ListDiscoveryStatus`.
 type ListDiscoveryStatusResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Statuses      []*DiscoveryStatus     `protobuf:"bytes,1,rep,name=statuses,proto3" json:"statuses,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One.
+	Statuses      []*DiscoveryStatus `protobuf:"bytes,1,rep,name=statuses,proto3" json:"statuses,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -157,9 +161,11 @@ func (x *ListDiscoveryStatusResponse) GetStatuses() []*DiscoveryStatus {
 	return nil
 }
 
+// Request of `DiscoveryService.GetDiscoveryStatus`.
 type GetDiscoveryStatusRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `0`.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -204,7 +210,8 @@ func (x *GetDiscoveryStatusRequest) GetId() string {
 // There is one, with id 0: how it stands with what was asked for.
 type DiscoveryStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Id    uint32                 `protobuf:"varint,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
+	// Always 0.
+	Id uint32 `protobuf:"varint,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
 	// `Pending` while the discovery of an endpoint was asked for and none was stored since, `InProgress` while a job crawls one of
 	// these; else `Complete` after the last crawl, `NotStarted` before the first.
 	Status string `protobuf:"bytes,2,opt,name=status,json=Status,proto3" json:"status,omitempty"`
@@ -278,7 +285,7 @@ var File_chamois_smd_v1_discovery_proto protoreflect.FileDescriptor
 
 const file_chamois_smd_v1_discovery_proto_rawDesc = "" +
 	"\n" +
-	"\x1echamois/smd/v1/discovery.proto\x12\x0echamois.smd.v1\x1a\x1achamois/http/v1/http.proto\x1a\x1bchamois/smd/v1/common.proto\x1a\x1achamois/smd/v1/group.proto\x1a\x1cgoogle/api/annotations.proto\"G\n" +
+	"\x1echamois/smd/v1/discovery.proto\x12\x0echamois.smd.v1\x1a\x1achamois/http/v1/http.proto\x1a\x1achamois/smd/v1/group.proto\x1a\x1cgoogle/api/annotations.proto\"G\n" +
 	"\x17RequestDiscoveryRequest\x12\x16\n" +
 	"\x06xnames\x18\x01 \x03(\tR\x06xnames\x12\x14\n" +
 	"\x05force\x18\x02 \x01(\bR\x05force\"\x1c\n" +
@@ -339,7 +346,6 @@ func file_chamois_smd_v1_discovery_proto_init() {
 	if File_chamois_smd_v1_discovery_proto != nil {
 		return
 	}
-	file_chamois_smd_v1_common_proto_init()
 	file_chamois_smd_v1_group_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -31,8 +31,11 @@ const (
 // SMD's Inventory/Discover and Inventory/DiscoveryStatus. A request is written down with its endpoints, where whoever
 // discovers sees it; SMD itself asks no BMC.
 type DiscoveryServiceClient interface {
+	// Asks that Redfish endpoints be discovered again.
 	RequestDiscovery(ctx context.Context, in *RequestDiscoveryRequest, opts ...grpc.CallOption) (*ResourceUris, error)
+	// The only status, in a list.
 	ListDiscoveryStatus(ctx context.Context, in *ListDiscoveryStatusRequest, opts ...grpc.CallOption) (*ListDiscoveryStatusResponse, error)
+	// How it stands with what was asked for. Another id than 0: NOT_FOUND.
 	GetDiscoveryStatus(ctx context.Context, in *GetDiscoveryStatusRequest, opts ...grpc.CallOption) (*DiscoveryStatus, error)
 }
 
@@ -81,8 +84,11 @@ func (c *discoveryServiceClient) GetDiscoveryStatus(ctx context.Context, in *Get
 // SMD's Inventory/Discover and Inventory/DiscoveryStatus. A request is written down with its endpoints, where whoever
 // discovers sees it; SMD itself asks no BMC.
 type DiscoveryServiceServer interface {
+	// Asks that Redfish endpoints be discovered again.
 	RequestDiscovery(context.Context, *RequestDiscoveryRequest) (*ResourceUris, error)
+	// The only status, in a list.
 	ListDiscoveryStatus(context.Context, *ListDiscoveryStatusRequest) (*ListDiscoveryStatusResponse, error)
+	// How it stands with what was asked for. Another id than 0: NOT_FOUND.
 	GetDiscoveryStatus(context.Context, *GetDiscoveryStatusRequest) (*DiscoveryStatus, error)
 	mustEmbedUnimplementedDiscoveryServiceServer()
 }

@@ -25,13 +25,15 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// What a part is.
 type PayloadPart_Kind int32
 
 const (
 	PayloadPart_KIND_UNSPECIFIED PayloadPart_Kind = 0
 	PayloadPart_KIND_PROCESSOR   PayloadPart_Kind = 1
-	PayloadPart_KIND_MEMORY      PayloadPart_Kind = 2
-	PayloadPart_KIND_DRIVE       PayloadPart_Kind = 3
+	// A memory module.
+	PayloadPart_KIND_MEMORY PayloadPart_Kind = 2
+	PayloadPart_KIND_DRIVE  PayloadPart_Kind = 3
 	// A GPU or another accelerator.
 	PayloadPart_KIND_NODE_ACCEL PayloadPart_Kind = 4
 	// An adapter for the network of the applications.
@@ -96,30 +98,50 @@ type InventoryDetail struct {
 	// Scheme and host are cut off.
 	Uri string `protobuf:"bytes,1,opt,name=uri,proto3" json:"uri,omitempty"`
 	// Two systems with one UUID are one system; systems without a UUID are told apart by `uri`.
-	Uuid               string                     `protobuf:"bytes,2,opt,name=uuid,proto3" json:"uuid,omitempty"`
-	Manufacturer       string                     `protobuf:"bytes,3,opt,name=manufacturer,proto3" json:"manufacturer,omitempty"`
-	SystemType         string                     `protobuf:"bytes,4,opt,name=system_type,proto3" json:"system_type,omitempty"`
-	Name               string                     `protobuf:"bytes,5,opt,name=name,proto3" json:"name,omitempty"`
-	Model              string                     `protobuf:"bytes,6,opt,name=model,proto3" json:"model,omitempty"`
-	Serial             string                     `protobuf:"bytes,7,opt,name=serial,proto3" json:"serial,omitempty"`
-	BiosVersion        string                     `protobuf:"bytes,8,opt,name=bios_version,proto3" json:"bios_version,omitempty"`
-	EthernetInterfaces []*PayloadInterface        `protobuf:"bytes,9,rep,name=ethernet_interfaces,proto3" json:"ethernet_interfaces,omitempty"`
-	NetworkInterfaces  []*PayloadNetworkInterface `protobuf:"bytes,10,rep,name=network_interfaces,proto3" json:"network_interfaces,omitempty"`
-	Power              *PayloadPower              `protobuf:"bytes,11,opt,name=power,proto3" json:"power,omitempty"`
-	ProcessorCount     int64                      `protobuf:"varint,12,opt,name=processor_count,proto3" json:"processor_count,omitempty"`
-	ProcessorType      string                     `protobuf:"bytes,13,opt,name=processor_type,proto3" json:"processor_type,omitempty"`
+	Uuid string `protobuf:"bytes,2,opt,name=uuid,proto3" json:"uuid,omitempty"`
+	// Who made it.
+	Manufacturer string `protobuf:"bytes,3,opt,name=manufacturer,proto3" json:"manufacturer,omitempty"`
+	// Redfish's SystemType, e.g. `Physical`.
+	SystemType string `protobuf:"bytes,4,opt,name=system_type,proto3" json:"system_type,omitempty"`
+	// What it is called, for a person.
+	Name string `protobuf:"bytes,5,opt,name=name,proto3" json:"name,omitempty"`
+	// What it is.
+	Model string `protobuf:"bytes,6,opt,name=model,proto3" json:"model,omitempty"`
+	// Serial number, as the BMC writes it.
+	Serial string `protobuf:"bytes,7,opt,name=serial,proto3" json:"serial,omitempty"`
+	// Version of its BIOS.
+	BiosVersion string `protobuf:"bytes,8,opt,name=bios_version,proto3" json:"bios_version,omitempty"`
+	// Its NICs.
+	EthernetInterfaces []*PayloadInterface `protobuf:"bytes,9,rep,name=ethernet_interfaces,proto3" json:"ethernet_interfaces,omitempty"`
+	// Its network adapters.
+	NetworkInterfaces []*PayloadNetworkInterface `protobuf:"bytes,10,rep,name=network_interfaces,proto3" json:"network_interfaces,omitempty"`
+	// Its power.
+	Power *PayloadPower `protobuf:"bytes,11,opt,name=power,proto3" json:"power,omitempty"`
+	// How many processors it has.
+	ProcessorCount int64 `protobuf:"varint,12,opt,name=processor_count,proto3" json:"processor_count,omitempty"`
+	// What they are.
+	ProcessorType string `protobuf:"bytes,13,opt,name=processor_type,proto3" json:"processor_type,omitempty"`
 	// GiB.
-	MemoryTotal         float64  `protobuf:"fixed64,14,opt,name=memory_total,proto3" json:"memory_total,omitempty"`
-	TrustedModules      []string `protobuf:"bytes,15,rep,name=trusted_modules,proto3" json:"trusted_modules,omitempty"`
-	TrustedComponents   []string `protobuf:"bytes,16,rep,name=trusted_components,proto3" json:"trusted_components,omitempty"`
-	ChassisSku          string   `protobuf:"bytes,17,opt,name=chassis_sku,proto3" json:"chassis_sku,omitempty"`
-	ChassisSerial       string   `protobuf:"bytes,18,opt,name=chassis_serial,proto3" json:"chassis_serial,omitempty"`
-	ChassisAssetTag     string   `protobuf:"bytes,19,opt,name=chassis_asset_tag,proto3" json:"chassis_asset_tag,omitempty"`
-	ChassisManufacturer string   `protobuf:"bytes,20,opt,name=chassis_manufacturer,proto3" json:"chassis_manufacturer,omitempty"`
-	ChassisModel        string   `protobuf:"bytes,21,opt,name=chassis_model,proto3" json:"chassis_model,omitempty"`
+	MemoryTotal float64 `protobuf:"fixed64,14,opt,name=memory_total,proto3" json:"memory_total,omitempty"`
+	// Trusted platform modules, as Redfish names them.
+	TrustedModules []string `protobuf:"bytes,15,rep,name=trusted_modules,proto3" json:"trusted_modules,omitempty"`
+	// Trusted components, as Redfish names them.
+	TrustedComponents []string `protobuf:"bytes,16,rep,name=trusted_components,proto3" json:"trusted_components,omitempty"`
+	// SKU of its chassis.
+	ChassisSku string `protobuf:"bytes,17,opt,name=chassis_sku,proto3" json:"chassis_sku,omitempty"`
+	// Serial number of its chassis.
+	ChassisSerial string `protobuf:"bytes,18,opt,name=chassis_serial,proto3" json:"chassis_serial,omitempty"`
+	// Asset tag of its chassis.
+	ChassisAssetTag string `protobuf:"bytes,19,opt,name=chassis_asset_tag,proto3" json:"chassis_asset_tag,omitempty"`
+	// Who made its chassis.
+	ChassisManufacturer string `protobuf:"bytes,20,opt,name=chassis_manufacturer,proto3" json:"chassis_manufacturer,omitempty"`
+	// What its chassis is.
+	ChassisModel string `protobuf:"bytes,21,opt,name=chassis_model,proto3" json:"chassis_model,omitempty"`
 	// Reset types that the system allows, e.g. `ForceOff`.
-	Actions       []string              `protobuf:"bytes,22,rep,name=actions,proto3" json:"actions,omitempty"`
-	Links         *PayloadLinks         `protobuf:"bytes,23,opt,name=links,proto3" json:"links,omitempty"`
+	Actions []string `protobuf:"bytes,22,rep,name=actions,proto3" json:"actions,omitempty"`
+	// What it belongs to.
+	Links *PayloadLinks `protobuf:"bytes,23,opt,name=links,proto3" json:"links,omitempty"`
+	// Its serial consoles.
 	SerialConsole *PayloadSerialConsole `protobuf:"bytes,24,opt,name=serial_console,proto3" json:"serial_console,omitempty"`
 	// Id of the system within its BMC.
 	NodeId string `protobuf:"bytes,25,opt,name=node_id,proto3" json:"node_id,omitempty"`
@@ -371,21 +393,29 @@ func (x *InventoryDetail) GetRedfishInterfaces() []*structpb.Struct {
 // A replaceable part: it gets the xname of its kind and place below the node or enclosure that it is in.
 type PayloadPart struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Kind  PayloadPart_Kind       `protobuf:"varint,1,opt,name=kind,proto3,enum=chamois.smd.v1.PayloadPart_Kind" json:"kind,omitempty"`
+	// What it is.
+	Kind PayloadPart_Kind `protobuf:"varint,1,opt,name=kind,proto3,enum=chamois.smd.v1.PayloadPart_Kind" json:"kind,omitempty"`
 	// Place among those of its kind, from 0, in the order in which the BMC names them; a place without a part is counted, too.
 	Place uint32 `protobuf:"varint,2,opt,name=place,proto3" json:"place,omitempty"`
 	// Of a drive: the storage controller that it is behind, from 0.
 	Group uint32 `protobuf:"varint,3,opt,name=group,proto3" json:"group,omitempty"`
-	Uri   string `protobuf:"bytes,4,opt,name=uri,proto3" json:"uri,omitempty"`
-	Name  string `protobuf:"bytes,5,opt,name=name,proto3" json:"name,omitempty"`
+	// Path of the resource.
+	Uri string `protobuf:"bytes,4,opt,name=uri,proto3" json:"uri,omitempty"`
+	// What it is called, for a person.
+	Name string `protobuf:"bytes,5,opt,name=name,proto3" json:"name,omitempty"`
 	// As the BMC calls the place, e.g. `PROC 1 DIMM 3`.
-	Location     string `protobuf:"bytes,6,opt,name=location,proto3" json:"location,omitempty"`
+	Location string `protobuf:"bytes,6,opt,name=location,proto3" json:"location,omitempty"`
+	// Who made it.
 	Manufacturer string `protobuf:"bytes,7,opt,name=manufacturer,proto3" json:"manufacturer,omitempty"`
-	Model        string `protobuf:"bytes,8,opt,name=model,proto3" json:"model,omitempty"`
-	PartNumber   string `protobuf:"bytes,9,opt,name=part_number,json=partNumber,proto3" json:"part_number,omitempty"`
-	Serial       string `protobuf:"bytes,10,opt,name=serial,proto3" json:"serial,omitempty"`
+	// What it is.
+	Model string `protobuf:"bytes,8,opt,name=model,proto3" json:"model,omitempty"`
+	// Part number, as the BMC writes it.
+	PartNumber string `protobuf:"bytes,9,opt,name=part_number,json=partNumber,proto3" json:"part_number,omitempty"`
+	// Serial number, as the BMC writes it.
+	Serial string `protobuf:"bytes,10,opt,name=serial,proto3" json:"serial,omitempty"`
 	// What more is known of the part, as JSON objects with Redfish's keys: of where it is, and of the unit itself.
-	Info          string `protobuf:"bytes,11,opt,name=info,proto3" json:"info,omitempty"`
+	Info string `protobuf:"bytes,11,opt,name=info,proto3" json:"info,omitempty"`
+	// See `info`.
 	FruInfo       string `protobuf:"bytes,12,opt,name=fru_info,json=fruInfo,proto3" json:"fru_info,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -507,15 +537,22 @@ func (x *PayloadPart) GetFruInfo() string {
 
 // A BMC, or another controller behind the same endpoint.
 type PayloadManager struct {
-	state       protoimpl.MessageState `protogen:"open.v1"`
-	Uri         string                 `protobuf:"bytes,1,opt,name=uri,proto3" json:"uri,omitempty"`
-	Uuid        string                 `protobuf:"bytes,2,opt,name=uuid,proto3" json:"uuid,omitempty"`
-	Name        string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
-	Description string                 `protobuf:"bytes,4,opt,name=description,proto3" json:"description,omitempty"`
-	Model       string                 `protobuf:"bytes,5,opt,name=model,proto3" json:"model,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Path of the resource.
+	Uri string `protobuf:"bytes,1,opt,name=uri,proto3" json:"uri,omitempty"`
+	// UUID of the resource.
+	Uuid string `protobuf:"bytes,2,opt,name=uuid,proto3" json:"uuid,omitempty"`
+	// What it is called, for a person.
+	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	// What it is called, for a person.
+	Description string `protobuf:"bytes,4,opt,name=description,proto3" json:"description,omitempty"`
+	// What it is.
+	Model string `protobuf:"bytes,5,opt,name=model,proto3" json:"model,omitempty"`
 	// Redfish's ManagerType, e.g. `BMC`.
-	Type               string              `protobuf:"bytes,6,opt,name=type,proto3" json:"type,omitempty"`
-	FirmwareVersion    string              `protobuf:"bytes,7,opt,name=firmware_version,proto3" json:"firmware_version,omitempty"`
+	Type string `protobuf:"bytes,6,opt,name=type,proto3" json:"type,omitempty"`
+	// Version of its firmware.
+	FirmwareVersion string `protobuf:"bytes,7,opt,name=firmware_version,proto3" json:"firmware_version,omitempty"`
+	// Its NICs.
 	EthernetInterfaces []*PayloadInterface `protobuf:"bytes,8,rep,name=ethernet_interfaces,proto3" json:"ethernet_interfaces,omitempty"`
 	// Reset types that it allows.
 	Actions []string `protobuf:"bytes,9,rep,name=actions,proto3" json:"actions,omitempty"`
@@ -634,14 +671,21 @@ func (x *PayloadManager) GetSerialConsole() []string {
 	return nil
 }
 
+// A NIC.
 type PayloadInterface struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Uri           string                 `protobuf:"bytes,1,opt,name=uri,proto3" json:"uri,omitempty"`
-	Mac           string                 `protobuf:"bytes,2,opt,name=mac,proto3" json:"mac,omitempty"`
-	Ip            string                 `protobuf:"bytes,3,opt,name=ip,proto3" json:"ip,omitempty"`
-	Name          string                 `protobuf:"bytes,4,opt,name=name,proto3" json:"name,omitempty"`
-	Description   string                 `protobuf:"bytes,5,opt,name=description,proto3" json:"description,omitempty"`
-	Enabled       bool                   `protobuf:"varint,6,opt,name=enabled,proto3" json:"enabled,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Path of the resource.
+	Uri string `protobuf:"bytes,1,opt,name=uri,proto3" json:"uri,omitempty"`
+	// MAC, in any case.
+	Mac string `protobuf:"bytes,2,opt,name=mac,proto3" json:"mac,omitempty"`
+	// Its address; empty: none is known.
+	Ip string `protobuf:"bytes,3,opt,name=ip,proto3" json:"ip,omitempty"`
+	// What it is called, for a person.
+	Name string `protobuf:"bytes,4,opt,name=name,proto3" json:"name,omitempty"`
+	// What it is called, for a person.
+	Description string `protobuf:"bytes,5,opt,name=description,proto3" json:"description,omitempty"`
+	// Whether it is switched on.
+	Enabled       bool `protobuf:"varint,6,opt,name=enabled,proto3" json:"enabled,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -718,11 +762,16 @@ func (x *PayloadInterface) GetEnabled() bool {
 	return false
 }
 
+// A network adapter's place in a system.
 type PayloadNetworkInterface struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Uri           string                 `protobuf:"bytes,1,opt,name=uri,proto3" json:"uri,omitempty"`
-	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	Description   string                 `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Path of the resource.
+	Uri string `protobuf:"bytes,1,opt,name=uri,proto3" json:"uri,omitempty"`
+	// What it is called, for a person.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// What it is called, for a person.
+	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
+	// The adapter that is there.
 	Adapter       *PayloadNetworkAdapter `protobuf:"bytes,4,opt,name=adapter,proto3" json:"adapter,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -786,14 +835,21 @@ func (x *PayloadNetworkInterface) GetAdapter() *PayloadNetworkAdapter {
 	return nil
 }
 
+// A network adapter.
 type PayloadNetworkAdapter struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Uri           string                 `protobuf:"bytes,1,opt,name=uri,proto3" json:"uri,omitempty"`
-	Manufacturer  string                 `protobuf:"bytes,2,opt,name=manufacturer,proto3" json:"manufacturer,omitempty"`
-	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
-	Model         string                 `protobuf:"bytes,4,opt,name=model,proto3" json:"model,omitempty"`
-	Serial        string                 `protobuf:"bytes,5,opt,name=serial,proto3" json:"serial,omitempty"`
-	Description   string                 `protobuf:"bytes,6,opt,name=description,proto3" json:"description,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Path of the resource.
+	Uri string `protobuf:"bytes,1,opt,name=uri,proto3" json:"uri,omitempty"`
+	// Who made it.
+	Manufacturer string `protobuf:"bytes,2,opt,name=manufacturer,proto3" json:"manufacturer,omitempty"`
+	// What it is called, for a person.
+	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	// What it is.
+	Model string `protobuf:"bytes,4,opt,name=model,proto3" json:"model,omitempty"`
+	// Serial number, as the BMC writes it.
+	Serial string `protobuf:"bytes,5,opt,name=serial,proto3" json:"serial,omitempty"`
+	// What it is called, for a person.
+	Description   string `protobuf:"bytes,6,opt,name=description,proto3" json:"description,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -870,11 +926,15 @@ func (x *PayloadNetworkAdapter) GetDescription() string {
 	return ""
 }
 
+// Power of a system.
 type PayloadPower struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	State         string                 `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"`
-	Mode          string                 `protobuf:"bytes,2,opt,name=mode,proto3" json:"mode,omitempty"`
-	RestorePolicy string                 `protobuf:"bytes,3,opt,name=restore_policy,proto3" json:"restore_policy,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Power state, e.g. `On`.
+	State string `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"`
+	// Power mode, as Redfish has it.
+	Mode string `protobuf:"bytes,2,opt,name=mode,proto3" json:"mode,omitempty"`
+	// What it does when power comes back, as Redfish has it.
+	RestorePolicy string `protobuf:"bytes,3,opt,name=restore_policy,proto3" json:"restore_policy,omitempty"`
 	// `@odata.id` of Redfish's PowerControl.
 	PowerControlIds []string `protobuf:"bytes,4,rep,name=power_control_ids,proto3" json:"power_control_ids,omitempty"`
 	unknownFields   protoimpl.UnknownFields
@@ -939,10 +999,13 @@ func (x *PayloadPower) GetPowerControlIds() []string {
 	return nil
 }
 
+// What a system belongs to.
 type PayloadLinks struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Chassis       []string               `protobuf:"bytes,1,rep,name=chassis,proto3" json:"chassis,omitempty"`
-	Managers      []string               `protobuf:"bytes,2,rep,name=managers,proto3" json:"managers,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Paths of its chassis.
+	Chassis []string `protobuf:"bytes,1,rep,name=chassis,proto3" json:"chassis,omitempty"`
+	// Paths of its managers.
+	Managers      []string `protobuf:"bytes,2,rep,name=managers,proto3" json:"managers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -991,11 +1054,14 @@ func (x *PayloadLinks) GetManagers() []string {
 	return nil
 }
 
+// Ways to the serial console of a system.
 type PayloadSerialConsole struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Magellan's spelling.
-	Ipmi          *PayloadSerialConsole_Port `protobuf:"bytes,1,opt,name=ipmi,json=impi,proto3" json:"ipmi,omitempty"`
-	Telnet        *PayloadSerialConsole_Port `protobuf:"bytes,2,opt,name=telnet,proto3" json:"telnet,omitempty"`
+	Ipmi *PayloadSerialConsole_Port `protobuf:"bytes,1,opt,name=ipmi,json=impi,proto3" json:"ipmi,omitempty"`
+	// By Telnet.
+	Telnet *PayloadSerialConsole_Port `protobuf:"bytes,2,opt,name=telnet,proto3" json:"telnet,omitempty"`
+	// By SSH.
 	Ssh           *PayloadSerialConsole_Port `protobuf:"bytes,3,opt,name=ssh,proto3" json:"ssh,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1054,13 +1120,17 @@ func (x *PayloadSerialConsole) GetSsh() *PayloadSerialConsole_Port {
 
 // A rack PDU with its outlets.
 type PduInventory struct {
-	state           protoimpl.MessageState `protogen:"open.v1"`
-	Model           string                 `protobuf:"bytes,1,opt,name=model,json=Model,proto3" json:"model,omitempty"`
-	SerialNumber    string                 `protobuf:"bytes,2,opt,name=serial_number,json=SerialNumber,proto3" json:"serial_number,omitempty"`
-	FirmwareVersion string                 `protobuf:"bytes,3,opt,name=firmware_version,json=FirmwareVersion,proto3" json:"firmware_version,omitempty"`
-	Outlets         []*PduOutlet           `protobuf:"bytes,4,rep,name=outlets,json=Outlets,proto3" json:"outlets,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is.
+	Model string `protobuf:"bytes,1,opt,name=model,json=Model,proto3" json:"model,omitempty"`
+	// Serial number, as the BMC writes it.
+	SerialNumber string `protobuf:"bytes,2,opt,name=serial_number,json=SerialNumber,proto3" json:"serial_number,omitempty"`
+	// Version of its firmware.
+	FirmwareVersion string `protobuf:"bytes,3,opt,name=firmware_version,json=FirmwareVersion,proto3" json:"firmware_version,omitempty"`
+	// Its outlets.
+	Outlets       []*PduOutlet `protobuf:"bytes,4,rep,name=outlets,json=Outlets,proto3" json:"outlets,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PduInventory) Reset() {
@@ -1121,15 +1191,18 @@ func (x *PduInventory) GetOutlets() []*PduOutlet {
 	return nil
 }
 
+// An outlet of a rack PDU.
 type PduOutlet struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The PDU's own name of it, e.g. `BA35`.
 	OriginalId string `protobuf:"bytes,1,opt,name=original_id,proto3" json:"original_id,omitempty"`
 	// What its xname has behind that of the PDU's controller, e.g. `p0v35`.
 	IdSuffix string `protobuf:"bytes,2,opt,name=id_suffix,proto3" json:"id_suffix,omitempty"`
-	Name     string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	// What it is called, for a person.
+	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
 	// A component's state, e.g. `On`.
-	State         string `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
+	State string `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
+	// Kind of its socket, e.g. `Cx`.
 	SocketType    string `protobuf:"bytes,5,opt,name=socket_type,proto3" json:"socket_type,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1200,10 +1273,13 @@ func (x *PduOutlet) GetSocketType() string {
 	return ""
 }
 
+// One way.
 type PayloadSerialConsole_Port struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Port          uint32                 `protobuf:"varint,1,opt,name=port,proto3" json:"port,omitempty"`
-	Enabled       bool                   `protobuf:"varint,2,opt,name=enabled,proto3" json:"enabled,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Port number.
+	Port uint32 `protobuf:"varint,1,opt,name=port,proto3" json:"port,omitempty"`
+	// Whether it is switched on.
+	Enabled       bool `protobuf:"varint,2,opt,name=enabled,proto3" json:"enabled,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

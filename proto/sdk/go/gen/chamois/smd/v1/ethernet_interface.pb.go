@@ -27,7 +27,8 @@ const (
 type EthernetInterface struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The MAC in lower case without separators, e.g. `0200000000a1`.
-	Id          string `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
+	Id string `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
+	// Free text for people; may be empty.
 	Description string `protobuf:"bytes,2,opt,name=description,json=Description,proto3" json:"description,omitempty"`
 	// Lower case with colons.
 	MacAddress string `protobuf:"bytes,3,opt,name=mac_address,json=MACAddress,proto3" json:"mac_address,omitempty"`
@@ -36,9 +37,11 @@ type EthernetInterface struct {
 	// Xname of the carrier; it need not exist yet.
 	ComponentId string `protobuf:"bytes,5,opt,name=component_id,json=ComponentID,proto3" json:"component_id,omitempty"`
 	// HMS type of `component_id`.
-	Type          string              `protobuf:"bytes,6,opt,name=type,json=Type,proto3" json:"type,omitempty"`
-	IpAddresses   []*IpAddressMapping `protobuf:"bytes,7,rep,name=ip_addresses,json=IPAddresses,proto3" json:"ip_addresses,omitempty"`
-	Meta          *v1.ObjectMeta      `protobuf:"bytes,8,opt,name=meta,proto3" json:"meta,omitempty"`
+	Type string `protobuf:"bytes,6,opt,name=type,json=Type,proto3" json:"type,omitempty"`
+	// Its addresses, in the order given.
+	IpAddresses []*IpAddressMapping `protobuf:"bytes,7,rep,name=ip_addresses,json=IPAddresses,proto3" json:"ip_addresses,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
+	Meta          *v1.ObjectMeta `protobuf:"bytes,8,opt,name=meta,proto3" json:"meta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -131,9 +134,11 @@ func (x *EthernetInterface) GetMeta() *v1.ObjectMeta {
 
 // An address of an interface. An address is unique within its network.
 type IpAddressMapping struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	IpAddress     string                 `protobuf:"bytes,1,opt,name=ip_address,json=IPAddress,proto3" json:"ip_address,omitempty"`
-	Network       string                 `protobuf:"bytes,2,opt,name=network,json=Network,proto3" json:"network,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// IPv4 or IPv6.
+	IpAddress string `protobuf:"bytes,1,opt,name=ip_address,json=IPAddress,proto3" json:"ip_address,omitempty"`
+	// SMD's word for the network, e.g. `NMN`; may be empty.
+	Network       string `protobuf:"bytes,2,opt,name=network,json=Network,proto3" json:"network,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -184,15 +189,22 @@ func (x *IpAddressMapping) GetNetwork() string {
 
 // Filters of SMD's GET; values of one key are alternatives, keys add up.
 type ListEthernetInterfacesRequest struct {
-	state       protoimpl.MessageState `protogen:"open.v1"`
-	Id          []string               `protobuf:"bytes,1,rep,name=id,json=ID,proto3" json:"id,omitempty"`
-	MacAddress  []string               `protobuf:"bytes,2,rep,name=mac_address,json=MACAddress,proto3" json:"mac_address,omitempty"`
-	IpAddress   []string               `protobuf:"bytes,3,rep,name=ip_address,json=IPAddress,proto3" json:"ip_address,omitempty"`
-	Network     []string               `protobuf:"bytes,4,rep,name=network,json=Network,proto3" json:"network,omitempty"`
-	ComponentId []string               `protobuf:"bytes,5,rep,name=component_id,json=ComponentID,proto3" json:"component_id,omitempty"`
-	Type        []string               `protobuf:"bytes,6,rep,name=type,json=Type,proto3" json:"type,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// MACs without separators.
+	Id []string `protobuf:"bytes,1,rep,name=id,json=ID,proto3" json:"id,omitempty"`
+	// MACs, in any case.
+	MacAddress []string `protobuf:"bytes,2,rep,name=mac_address,json=MACAddress,proto3" json:"mac_address,omitempty"`
+	// Addresses; one of an interface's is enough.
+	IpAddress []string `protobuf:"bytes,3,rep,name=ip_address,json=IPAddress,proto3" json:"ip_address,omitempty"`
+	// Networks; one of an interface's is enough.
+	Network []string `protobuf:"bytes,4,rep,name=network,json=Network,proto3" json:"network,omitempty"`
+	// Xnames of carriers; empty text: interfaces of nobody.
+	ComponentId []string `protobuf:"bytes,5,rep,name=component_id,json=ComponentID,proto3" json:"component_id,omitempty"`
+	// HMS types of carriers, e.g. `Node`.
+	Type []string `protobuf:"bytes,6,rep,name=type,json=Type,proto3" json:"type,omitempty"`
 	// RFC 3339; interfaces changed before / after it.
 	OlderThan string `protobuf:"bytes,7,opt,name=older_than,json=OlderThan,proto3" json:"older_than,omitempty"`
+	// See `older_than`.
 	NewerThan string `protobuf:"bytes,8,opt,name=newer_than,json=NewerThan,proto3" json:"newer_than,omitempty"`
 	// At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000.
 	PageSize uint32 `protobuf:"varint,100,opt,name=page_size,proto3" json:"page_size,omitempty"`
@@ -302,10 +314,13 @@ func (x *ListEthernetInterfacesRequest) GetPageToken() string {
 	return ""
 }
 
+// Answer of `EthernetInterfaceService.ListEthernetInterfaces`.
 type ListEthernetInterfacesResponse struct {
-	state      protoimpl.MessageState `protogen:"open.v1"`
-	Interfaces []*EthernetInterface   `protobuf:"bytes,1,rep,name=interfaces,proto3" json:"interfaces,omitempty"`
-	Revision   uint64                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sorted by MAC.
+	Interfaces []*EthernetInterface `protobuf:"bytes,1,rep,name=interfaces,proto3" json:"interfaces,omitempty"`
+	// Revision of the state that was read.
+	Revision uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
 	// Where the next page begins; empty: there is none.
 	NextPageToken string `protobuf:"bytes,103,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -363,12 +378,17 @@ func (x *ListEthernetInterfacesResponse) GetNextPageToken() string {
 	return ""
 }
 
+// Request of `EthernetInterfaceService.CreateEthernetInterface`.
 type CreateEthernetInterfaceRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	MacAddress    string                 `protobuf:"bytes,1,opt,name=mac_address,json=MACAddress,proto3" json:"mac_address,omitempty"`
-	ComponentId   string                 `protobuf:"bytes,2,opt,name=component_id,json=ComponentID,proto3" json:"component_id,omitempty"`
-	Description   string                 `protobuf:"bytes,3,opt,name=description,json=Description,proto3" json:"description,omitempty"`
-	IpAddresses   []*IpAddressMapping    `protobuf:"bytes,4,rep,name=ip_addresses,json=IPAddresses,proto3" json:"ip_addresses,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// MAC, in any case, with colons, dashes or without.
+	MacAddress string `protobuf:"bytes,1,opt,name=mac_address,json=MACAddress,proto3" json:"mac_address,omitempty"`
+	// Xname of the carrier; it need not exist yet. Empty: nobody's.
+	ComponentId string `protobuf:"bytes,2,opt,name=component_id,json=ComponentID,proto3" json:"component_id,omitempty"`
+	// Free text for people; may be empty.
+	Description string `protobuf:"bytes,3,opt,name=description,json=Description,proto3" json:"description,omitempty"`
+	// Its addresses.
+	IpAddresses   []*IpAddressMapping `protobuf:"bytes,4,rep,name=ip_addresses,json=IPAddresses,proto3" json:"ip_addresses,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -431,10 +451,13 @@ func (x *CreateEthernetInterfaceRequest) GetIpAddresses() []*IpAddressMapping {
 	return nil
 }
 
+// Request of `EthernetInterfaceService.CreateEthernetInterfaces`.
 type CreateEthernetInterfacesRequest struct {
-	state      protoimpl.MessageState            `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One at least, each MAC once.
 	Interfaces []*CreateEthernetInterfaceRequest `protobuf:"bytes,1,rep,name=interfaces,proto3" json:"interfaces,omitempty"`
-	Replace    bool                              `protobuf:"varint,2,opt,name=replace,proto3" json:"replace,omitempty"`
+	// One that exists with other values takes over what is given.
+	Replace bool `protobuf:"varint,2,opt,name=replace,proto3" json:"replace,omitempty"`
 	// Refuse (ABORTED) unless the `modified.revision` of each, in the order of the list, equals this; 0: it must not exist
 	// yet. Empty: no conditions.
 	IfRevisions   []uint64 `protobuf:"varint,100,rep,packed,name=if_revisions,json=ifRevisions,proto3" json:"if_revisions,omitempty"`
@@ -493,12 +516,16 @@ func (x *CreateEthernetInterfacesRequest) GetIfRevisions() []uint64 {
 	return nil
 }
 
+// Answer of `EthernetInterfaceService.CreateEthernetInterfaces`.
 type CreateEthernetInterfacesResponse struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	Revision uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	// Ids created, replaced, or left as they were; in the order of the request.
-	Created       []string `protobuf:"bytes,2,rep,name=created,proto3" json:"created,omitempty"`
-	Updated       []string `protobuf:"bytes,3,rep,name=updated,proto3" json:"updated,omitempty"`
+	Created []string `protobuf:"bytes,2,rep,name=created,proto3" json:"created,omitempty"`
+	// See `created`.
+	Updated []string `protobuf:"bytes,3,rep,name=updated,proto3" json:"updated,omitempty"`
+	// See `created`.
 	Unchanged     []string `protobuf:"bytes,4,rep,name=unchanged,proto3" json:"unchanged,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -562,6 +589,7 @@ func (x *CreateEthernetInterfacesResponse) GetUnchanged() []string {
 	return nil
 }
 
+// Request of `EthernetInterfaceService.DeleteEthernetInterfaces`.
 type DeleteEthernetInterfacesRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -598,9 +626,11 @@ func (*DeleteEthernetInterfacesRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_smd_v1_ethernet_interface_proto_rawDescGZIP(), []int{7}
 }
 
+// Request of `EthernetInterfaceService.GetEthernetInterface`.
 type GetEthernetInterfaceRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The MAC without separators, e.g. `0200000000a1`.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -644,11 +674,15 @@ func (x *GetEthernetInterfaceRequest) GetId() string {
 
 // Absent fields stay as they are; `ip_addresses`, when the body has it, replaces the whole list: `[]` clears it.
 type PatchEthernetInterfaceRequest struct {
-	state       protoimpl.MessageState `protogen:"open.v1"`
-	Id          string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	ComponentId *string                `protobuf:"bytes,2,opt,name=component_id,json=ComponentID,proto3,oneof" json:"component_id,omitempty"`
-	Description *string                `protobuf:"bytes,3,opt,name=description,json=Description,proto3,oneof" json:"description,omitempty"`
-	IpAddresses []*IpAddressMapping    `protobuf:"bytes,4,rep,name=ip_addresses,json=IPAddresses,proto3" json:"ip_addresses,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The MAC without separators, e.g. `0200000000a1`.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Xname of the carrier; empty: nobody's.
+	ComponentId *string `protobuf:"bytes,2,opt,name=component_id,json=ComponentID,proto3,oneof" json:"component_id,omitempty"`
+	// Free text.
+	Description *string `protobuf:"bytes,3,opt,name=description,json=Description,proto3,oneof" json:"description,omitempty"`
+	// Its addresses from now on.
+	IpAddresses []*IpAddressMapping `protobuf:"bytes,4,rep,name=ip_addresses,json=IPAddresses,proto3" json:"ip_addresses,omitempty"`
 	// An empty list is meant; a list that is not empty replaces without it.
 	ReplaceIpAddresses bool `protobuf:"varint,5,opt,name=replace_ip_addresses,json=replaceIpAddresses,proto3" json:"replace_ip_addresses,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the interface's `modified.revision` equals this.
@@ -729,9 +763,11 @@ func (x *PatchEthernetInterfaceRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Request of `EthernetInterfaceService.DeleteEthernetInterface`.
 type DeleteEthernetInterfaceRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The MAC without separators, e.g. `0200000000a1`.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the interface's `modified.revision` equals this.
 	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -782,9 +818,11 @@ func (x *DeleteEthernetInterfaceRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Request of `EthernetInterfaceService.ListIpAddresses`.
 type ListIpAddressesRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The MAC without separators, e.g. `0200000000a1`.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -826,9 +864,11 @@ func (x *ListIpAddressesRequest) GetId() string {
 	return ""
 }
 
+// Answer of `EthernetInterfaceService.ListIpAddresses`.
 type ListIpAddressesResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	IpAddresses   []*IpAddressMapping    `protobuf:"bytes,1,rep,name=ip_addresses,json=ipAddresses,proto3" json:"ip_addresses,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In the order given.
+	IpAddresses   []*IpAddressMapping `protobuf:"bytes,1,rep,name=ip_addresses,json=ipAddresses,proto3" json:"ip_addresses,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -870,11 +910,15 @@ func (x *ListIpAddressesResponse) GetIpAddresses() []*IpAddressMapping {
 	return nil
 }
 
+// Request of `EthernetInterfaceService.AddIpAddress`.
 type AddIpAddressRequest struct {
-	state     protoimpl.MessageState `protogen:"open.v1"`
-	Id        string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	IpAddress string                 `protobuf:"bytes,2,opt,name=ip_address,json=IPAddress,proto3" json:"ip_address,omitempty"`
-	Network   string                 `protobuf:"bytes,3,opt,name=network,json=Network,proto3" json:"network,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The MAC without separators, e.g. `0200000000a1`.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// IPv4 or IPv6.
+	IpAddress string `protobuf:"bytes,2,opt,name=ip_address,json=IPAddress,proto3" json:"ip_address,omitempty"`
+	// SMD's word for the network; may be empty.
+	Network string `protobuf:"bytes,3,opt,name=network,json=Network,proto3" json:"network,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the interface's `modified.revision` equals this.
 	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -939,11 +983,15 @@ func (x *AddIpAddressRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Request of `EthernetInterfaceService.PatchIpAddress`.
 type PatchIpAddressRequest struct {
-	state   protoimpl.MessageState `protogen:"open.v1"`
-	Id      string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Ip      string                 `protobuf:"bytes,2,opt,name=ip,proto3" json:"ip,omitempty"`
-	Network string                 `protobuf:"bytes,3,opt,name=network,json=Network,proto3" json:"network,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The MAC without separators, e.g. `0200000000a1`.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The address.
+	Ip string `protobuf:"bytes,2,opt,name=ip,proto3" json:"ip,omitempty"`
+	// The network that it is on from now on.
+	Network string `protobuf:"bytes,3,opt,name=network,json=Network,proto3" json:"network,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the interface's `modified.revision` equals this.
 	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1008,10 +1056,13 @@ func (x *PatchIpAddressRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Request of `EthernetInterfaceService.DeleteIpAddress`.
 type DeleteIpAddressRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Ip    string                 `protobuf:"bytes,2,opt,name=ip,proto3" json:"ip,omitempty"`
+	// The MAC without separators, e.g. `0200000000a1`.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The address.
+	Ip string `protobuf:"bytes,2,opt,name=ip,proto3" json:"ip,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the interface's `modified.revision` equals this.
 	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields

@@ -38,18 +38,28 @@ const (
 //
 // SMD's Inventory/EthernetInterfaces.
 type EthernetInterfaceServiceClient interface {
+	// All interfaces that match every given filter, sorted by MAC.
 	ListEthernetInterfaces(ctx context.Context, in *ListEthernetInterfacesRequest, opts ...grpc.CallOption) (*ListEthernetInterfacesResponse, error)
+	// Creates one interface. A MAC that exists, or an address that is another's on its network: ALREADY_EXISTS.
 	CreateEthernetInterface(ctx context.Context, in *CreateEthernetInterfaceRequest, opts ...grpc.CallOption) (*ResourceUri, error)
 	// Creates interfaces, all or none. One that exists with the same values is left as it is; one with other values is
 	// refused (ALREADY_EXISTS), unless `replace`: then it takes over what is given.
 	CreateEthernetInterfaces(ctx context.Context, in *CreateEthernetInterfacesRequest, opts ...grpc.CallOption) (*CreateEthernetInterfacesResponse, error)
+	// Removes all interfaces. None there: NOT_FOUND.
 	DeleteEthernetInterfaces(ctx context.Context, in *DeleteEthernetInterfacesRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
+	// One interface. One that is not there: NOT_FOUND.
 	GetEthernetInterface(ctx context.Context, in *GetEthernetInterfaceRequest, opts ...grpc.CallOption) (*EthernetInterface, error)
+	// Changes what is given of one interface.
 	PatchEthernetInterface(ctx context.Context, in *PatchEthernetInterfaceRequest, opts ...grpc.CallOption) (*EthernetInterface, error)
+	// Removes one interface. One that is not there: NOT_FOUND.
 	DeleteEthernetInterface(ctx context.Context, in *DeleteEthernetInterfaceRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
+	// The addresses of one interface.
 	ListIpAddresses(ctx context.Context, in *ListIpAddressesRequest, opts ...grpc.CallOption) (*ListIpAddressesResponse, error)
+	// One more address of an interface. One that is another's on its network: ALREADY_EXISTS.
 	AddIpAddress(ctx context.Context, in *AddIpAddressRequest, opts ...grpc.CallOption) (*ResourceUri, error)
+	// Moves an address of an interface to another network.
 	PatchIpAddress(ctx context.Context, in *PatchIpAddressRequest, opts ...grpc.CallOption) (*IpAddressMapping, error)
+	// Takes an address away from an interface. One that it has not: NOT_FOUND.
 	DeleteIpAddress(ctx context.Context, in *DeleteIpAddressRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
 }
 
@@ -177,18 +187,28 @@ func (c *ethernetInterfaceServiceClient) DeleteIpAddress(ctx context.Context, in
 //
 // SMD's Inventory/EthernetInterfaces.
 type EthernetInterfaceServiceServer interface {
+	// All interfaces that match every given filter, sorted by MAC.
 	ListEthernetInterfaces(context.Context, *ListEthernetInterfacesRequest) (*ListEthernetInterfacesResponse, error)
+	// Creates one interface. A MAC that exists, or an address that is another's on its network: ALREADY_EXISTS.
 	CreateEthernetInterface(context.Context, *CreateEthernetInterfaceRequest) (*ResourceUri, error)
 	// Creates interfaces, all or none. One that exists with the same values is left as it is; one with other values is
 	// refused (ALREADY_EXISTS), unless `replace`: then it takes over what is given.
 	CreateEthernetInterfaces(context.Context, *CreateEthernetInterfacesRequest) (*CreateEthernetInterfacesResponse, error)
+	// Removes all interfaces. None there: NOT_FOUND.
 	DeleteEthernetInterfaces(context.Context, *DeleteEthernetInterfacesRequest) (*DeleteResponse, error)
+	// One interface. One that is not there: NOT_FOUND.
 	GetEthernetInterface(context.Context, *GetEthernetInterfaceRequest) (*EthernetInterface, error)
+	// Changes what is given of one interface.
 	PatchEthernetInterface(context.Context, *PatchEthernetInterfaceRequest) (*EthernetInterface, error)
+	// Removes one interface. One that is not there: NOT_FOUND.
 	DeleteEthernetInterface(context.Context, *DeleteEthernetInterfaceRequest) (*DeleteResponse, error)
+	// The addresses of one interface.
 	ListIpAddresses(context.Context, *ListIpAddressesRequest) (*ListIpAddressesResponse, error)
+	// One more address of an interface. One that is another's on its network: ALREADY_EXISTS.
 	AddIpAddress(context.Context, *AddIpAddressRequest) (*ResourceUri, error)
+	// Moves an address of an interface to another network.
 	PatchIpAddress(context.Context, *PatchIpAddressRequest) (*IpAddressMapping, error)
+	// Takes an address away from an interface. One that it has not: NOT_FOUND.
 	DeleteIpAddress(context.Context, *DeleteIpAddressRequest) (*DeleteResponse, error)
 	mustEmbedUnimplementedEthernetInterfaceServiceServer()
 }

@@ -27,13 +27,16 @@ const (
 type Group struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Lower case letters, digits, `-`, `:`, `.` and `_`: the key.
-	Label       string `protobuf:"bytes,1,opt,name=label,proto3" json:"label,omitempty"`
+	Label string `protobuf:"bytes,1,opt,name=label,proto3" json:"label,omitempty"`
+	// Free text for people; may be empty.
 	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
 	// A component is a member of one group at most among those with the same `exclusiveGroup`.
 	ExclusiveGroup string `protobuf:"bytes,3,opt,name=exclusive_group,json=exclusiveGroup,proto3" json:"exclusive_group,omitempty"`
 	// Free words in the order given; same characters as `label`.
-	Tags          []string       `protobuf:"bytes,4,rep,name=tags,proto3" json:"tags,omitempty"`
-	Members       *GroupMembers  `protobuf:"bytes,5,opt,name=members,proto3" json:"members,omitempty"`
+	Tags []string `protobuf:"bytes,4,rep,name=tags,proto3" json:"tags,omitempty"`
+	// Its members.
+	Members *GroupMembers `protobuf:"bytes,5,opt,name=members,proto3" json:"members,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
 	Meta          *v1.ObjectMeta `protobuf:"bytes,6,opt,name=meta,proto3" json:"meta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -113,8 +116,9 @@ func (x *Group) GetMeta() *v1.ObjectMeta {
 
 // The components of a group, sorted by xname; each exists.
 type GroupMembers struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Ids           []string               `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xnames.
+	Ids           []string `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -159,8 +163,10 @@ func (x *GroupMembers) GetIds() []string {
 // Values of one key are alternatives, keys add up.
 type ListGroupsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Group []string               `protobuf:"bytes,1,rep,name=group,proto3" json:"group,omitempty"`
-	Tag   []string               `protobuf:"bytes,2,rep,name=tag,proto3" json:"tag,omitempty"`
+	// Labels of groups.
+	Group []string `protobuf:"bytes,1,rep,name=group,proto3" json:"group,omitempty"`
+	// Groups with one of these tags.
+	Tag []string `protobuf:"bytes,2,rep,name=tag,proto3" json:"tag,omitempty"`
 	// Shows only the members that are in this partition; `NULL`: in none. The first counts.
 	Partition string `protobuf:"bytes,3,opt,name=partition,proto3" json:"partition,omitempty"`
 	// At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000.
@@ -236,10 +242,13 @@ func (x *ListGroupsRequest) GetPageToken() string {
 	return ""
 }
 
+// Answer of `GroupService.ListGroups`.
 type ListGroupsResponse struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	Groups   []*Group               `protobuf:"bytes,1,rep,name=groups,proto3" json:"groups,omitempty"`
-	Revision uint64                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sorted by label.
+	Groups []*Group `protobuf:"bytes,1,rep,name=groups,proto3" json:"groups,omitempty"`
+	// Revision of the state that was read.
+	Revision uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
 	// Where the next page begins; empty: there is none.
 	NextPageToken string `protobuf:"bytes,103,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -297,11 +306,14 @@ func (x *ListGroupsResponse) GetNextPageToken() string {
 	return ""
 }
 
+// What was created, and where it is found.
 type ResourceUris struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Uris  []*ResourceUri         `protobuf:"bytes,1,rep,name=uris,proto3" json:"uris,omitempty"`
+	// What was created, in the order of the request.
+	Uris []*ResourceUri `protobuf:"bytes,1,rep,name=uris,proto3" json:"uris,omitempty"`
 	// The only one of `uris`, or the collection of several: HTTP's `Location`.
-	Location      string `protobuf:"bytes,2,opt,name=location,proto3" json:"location,omitempty"`
+	Location string `protobuf:"bytes,2,opt,name=location,proto3" json:"location,omitempty"`
+	// Revision of the change; of the state, if there was nothing to change.
 	Revision      uint64 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -358,6 +370,7 @@ func (x *ResourceUris) GetRevision() uint64 {
 	return 0
 }
 
+// Request of `GroupService.ListGroupLabels`.
 type ListGroupLabelsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -394,6 +407,7 @@ func (*ListGroupLabelsRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_smd_v1_group_proto_rawDescGZIP(), []int{5}
 }
 
+// Answer of `GroupService.ListGroupLabels`.
 type ListGroupLabelsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Sorted.
@@ -439,9 +453,11 @@ func (x *ListGroupLabelsResponse) GetLabels() []string {
 	return nil
 }
 
+// Request of `GroupService.GetGroup`.
 type GetGroupRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Label string                 `protobuf:"bytes,1,opt,name=label,proto3" json:"label,omitempty"`
+	// Label of the group.
+	Label string `protobuf:"bytes,1,opt,name=label,proto3" json:"label,omitempty"`
 	// As in `ListGroupsRequest`.
 	Partition     string `protobuf:"bytes,2,opt,name=partition,proto3" json:"partition,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -494,10 +510,13 @@ func (x *GetGroupRequest) GetPartition() string {
 
 // Absent fields stay as they are.
 type PatchGroupRequest struct {
-	state       protoimpl.MessageState `protogen:"open.v1"`
-	Label       string                 `protobuf:"bytes,1,opt,name=label,proto3" json:"label,omitempty"`
-	Description *string                `protobuf:"bytes,2,opt,name=description,proto3,oneof" json:"description,omitempty"`
-	Tags        []string               `protobuf:"bytes,3,rep,name=tags,proto3" json:"tags,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Label of the group.
+	Label string `protobuf:"bytes,1,opt,name=label,proto3" json:"label,omitempty"`
+	// Free text.
+	Description *string `protobuf:"bytes,2,opt,name=description,proto3,oneof" json:"description,omitempty"`
+	// Its tags from now on.
+	Tags []string `protobuf:"bytes,3,rep,name=tags,proto3" json:"tags,omitempty"`
 	// An empty list is meant; a list that is not empty replaces without it.
 	ReplaceTags bool `protobuf:"varint,4,opt,name=replace_tags,json=replaceTags,proto3" json:"replace_tags,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the group's `modified.revision` equals this.
@@ -571,9 +590,11 @@ func (x *PatchGroupRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// What a change of a group answers.
 type GroupChange struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Revision      uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision      uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -615,9 +636,11 @@ func (x *GroupChange) GetRevision() uint64 {
 	return 0
 }
 
+// Request of `GroupService.DeleteGroup`.
 type DeleteGroupRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Label string                 `protobuf:"bytes,1,opt,name=label,proto3" json:"label,omitempty"`
+	// Label of the group.
+	Label string `protobuf:"bytes,1,opt,name=label,proto3" json:"label,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the group's `modified.revision` equals this.
 	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -668,9 +691,11 @@ func (x *DeleteGroupRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Request of `GroupService.ListGroupMembers`.
 type ListGroupMembersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Label string                 `protobuf:"bytes,1,opt,name=label,proto3" json:"label,omitempty"`
+	// Label of the group.
+	Label string `protobuf:"bytes,1,opt,name=label,proto3" json:"label,omitempty"`
 	// As in `ListGroupsRequest`.
 	Partition     string `protobuf:"bytes,2,opt,name=partition,proto3" json:"partition,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -721,9 +746,11 @@ func (x *ListGroupMembersRequest) GetPartition() string {
 	return ""
 }
 
+// Request of `GroupService.AddGroupMember`.
 type AddGroupMemberRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Label string                 `protobuf:"bytes,1,opt,name=label,proto3" json:"label,omitempty"`
+	// Label of the group.
+	Label string `protobuf:"bytes,1,opt,name=label,proto3" json:"label,omitempty"`
 	// Xname of a component.
 	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
 	// More of them.
@@ -792,10 +819,13 @@ func (x *AddGroupMemberRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Request of `GroupService.ReplaceGroupMembers`.
 type ReplaceGroupMembersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Label string                 `protobuf:"bytes,1,opt,name=label,proto3" json:"label,omitempty"`
-	Ids   []string               `protobuf:"bytes,2,rep,name=ids,proto3" json:"ids,omitempty"`
+	// Label of the group.
+	Label string `protobuf:"bytes,1,opt,name=label,proto3" json:"label,omitempty"`
+	// Xnames of components.
+	Ids []string `protobuf:"bytes,2,rep,name=ids,proto3" json:"ids,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the group's `modified.revision` equals this.
 	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -853,9 +883,11 @@ func (x *ReplaceGroupMembersRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Request of `GroupService.RemoveGroupMember`.
 type RemoveGroupMemberRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Label string                 `protobuf:"bytes,1,opt,name=label,proto3" json:"label,omitempty"`
+	// Label of the group.
+	Label string `protobuf:"bytes,1,opt,name=label,proto3" json:"label,omitempty"`
 	// Xname of a member.
 	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
 	// More of them.

@@ -37,14 +37,20 @@ const (
 //
 // SMD's groups.
 type GroupServiceClient interface {
+	// All groups that match every given filter, sorted by label.
 	ListGroups(ctx context.Context, in *ListGroupsRequest, opts ...grpc.CallOption) (*ListGroupsResponse, error)
 	// A label that exists: ALREADY_EXISTS. A member that is no component, or in another group of the same
 	// `exclusiveGroup`, is refused and nothing is stored.
 	CreateGroup(ctx context.Context, in *Group, opts ...grpc.CallOption) (*ResourceUris, error)
+	// The labels of all groups.
 	ListGroupLabels(ctx context.Context, in *ListGroupLabelsRequest, opts ...grpc.CallOption) (*ListGroupLabelsResponse, error)
+	// One group. One that is not there: NOT_FOUND.
 	GetGroup(ctx context.Context, in *GetGroupRequest, opts ...grpc.CallOption) (*Group, error)
+	// Changes what is given of one group.
 	PatchGroup(ctx context.Context, in *PatchGroupRequest, opts ...grpc.CallOption) (*GroupChange, error)
+	// Removes one group; its members stay. One that is not there: NOT_FOUND.
 	DeleteGroup(ctx context.Context, in *DeleteGroupRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
+	// The members of one group, sorted.
 	ListGroupMembers(ctx context.Context, in *ListGroupMembersRequest, opts ...grpc.CallOption) (*GroupMembers, error)
 	// Adds members, all or none. A component that is a member already: ALREADY_EXISTS.
 	AddGroupMember(ctx context.Context, in *AddGroupMemberRequest, opts ...grpc.CallOption) (*ResourceUris, error)
@@ -168,14 +174,20 @@ func (c *groupServiceClient) RemoveGroupMember(ctx context.Context, in *RemoveGr
 //
 // SMD's groups.
 type GroupServiceServer interface {
+	// All groups that match every given filter, sorted by label.
 	ListGroups(context.Context, *ListGroupsRequest) (*ListGroupsResponse, error)
 	// A label that exists: ALREADY_EXISTS. A member that is no component, or in another group of the same
 	// `exclusiveGroup`, is refused and nothing is stored.
 	CreateGroup(context.Context, *Group) (*ResourceUris, error)
+	// The labels of all groups.
 	ListGroupLabels(context.Context, *ListGroupLabelsRequest) (*ListGroupLabelsResponse, error)
+	// One group. One that is not there: NOT_FOUND.
 	GetGroup(context.Context, *GetGroupRequest) (*Group, error)
+	// Changes what is given of one group.
 	PatchGroup(context.Context, *PatchGroupRequest) (*GroupChange, error)
+	// Removes one group; its members stay. One that is not there: NOT_FOUND.
 	DeleteGroup(context.Context, *DeleteGroupRequest) (*DeleteResponse, error)
+	// The members of one group, sorted.
 	ListGroupMembers(context.Context, *ListGroupMembersRequest) (*GroupMembers, error)
 	// Adds members, all or none. A component that is a member already: ALREADY_EXISTS.
 	AddGroupMember(context.Context, *AddGroupMemberRequest) (*ResourceUris, error)

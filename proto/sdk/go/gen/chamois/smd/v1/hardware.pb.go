@@ -23,6 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Whether something is in a place.
 type HardwareLocation_Status int32
 
 const (
@@ -76,11 +77,13 @@ func (HardwareLocation_Status) EnumDescriptor() ([]byte, []int) {
 type HardwareLocation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Normalised xname. In requests all that follows from it (type, ordinal, the discriminators) is not read.
-	Id   string `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
+	Id string `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
+	// HMS type of `id`.
 	Type string `protobuf:"bytes,2,opt,name=type,json=Type,proto3" json:"type,omitempty"`
 	// The last number of the xname.
-	Ordinal uint64                  `protobuf:"varint,3,opt,name=ordinal,json=Ordinal,proto3" json:"ordinal,omitempty"`
-	Status  HardwareLocation_Status `protobuf:"varint,4,opt,name=status,json=Status,proto3,enum=chamois.smd.v1.HardwareLocation_Status" json:"status,omitempty"`
+	Ordinal uint64 `protobuf:"varint,3,opt,name=ordinal,json=Ordinal,proto3" json:"ordinal,omitempty"`
+	// Whether something is there.
+	Status HardwareLocation_Status `protobuf:"varint,4,opt,name=status,json=Status,proto3,enum=chamois.smd.v1.HardwareLocation_Status" json:"status,omitempty"`
 	// `HWInvByLoc` and the stem of the info's key.
 	HwInventoryByLocationType string `protobuf:"bytes,5,opt,name=hw_inventory_by_location_type,json=HWInventoryByLocationType,proto3" json:"hw_inventory_by_location_type,omitempty"`
 	// A JSON object; the names are HSM's for the type. It may have any keys, HSM's are those of Redfish.
@@ -111,36 +114,61 @@ type HardwareLocation struct {
 	//	*HardwareLocation_NodeAccelRiserLocationInfo
 	//	*HardwareLocation_ChassisBmcLocationInfo
 	//	*HardwareLocation_CabinetPduControllerLocationInfo
-	Info         isHardwareLocation_Info `protobuf_oneof:"info"`
-	PopulatedFru *HardwareFru            `protobuf:"bytes,30,opt,name=populated_fru,json=PopulatedFRU,proto3" json:"populated_fru,omitempty"`
-	Meta         *v1.ObjectMeta          `protobuf:"bytes,31,opt,name=meta,proto3" json:"meta,omitempty"`
+	Info isHardwareLocation_Info `protobuf_oneof:"info"`
+	// The unit that is there; absent: none.
+	PopulatedFru *HardwareFru `protobuf:"bytes,30,opt,name=populated_fru,json=PopulatedFRU,proto3" json:"populated_fru,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
+	Meta *v1.ObjectMeta `protobuf:"bytes,31,opt,name=meta,proto3" json:"meta,omitempty"`
 	// What is within it: in answers to queries only.
-	Nodes                      []*HardwareLocation `protobuf:"bytes,40,rep,name=nodes,json=Nodes,proto3" json:"nodes,omitempty"`
-	Cabinets                   []*HardwareLocation `protobuf:"bytes,41,rep,name=cabinets,json=Cabinets,proto3" json:"cabinets,omitempty"`
-	Chassis                    []*HardwareLocation `protobuf:"bytes,42,rep,name=chassis,json=Chassis,proto3" json:"chassis,omitempty"`
-	ComputeModules             []*HardwareLocation `protobuf:"bytes,43,rep,name=compute_modules,json=ComputeModules,proto3" json:"compute_modules,omitempty"`
-	RouterModules              []*HardwareLocation `protobuf:"bytes,44,rep,name=router_modules,json=RouterModules,proto3" json:"router_modules,omitempty"`
-	NodeEnclosures             []*HardwareLocation `protobuf:"bytes,45,rep,name=node_enclosures,json=NodeEnclosures,proto3" json:"node_enclosures,omitempty"`
-	HsnBoards                  []*HardwareLocation `protobuf:"bytes,46,rep,name=hsn_boards,json=HSNBoards,proto3" json:"hsn_boards,omitempty"`
-	Processors                 []*HardwareLocation `protobuf:"bytes,47,rep,name=processors,json=Processors,proto3" json:"processors,omitempty"`
-	Memory                     []*HardwareLocation `protobuf:"bytes,48,rep,name=memory,json=Memory,proto3" json:"memory,omitempty"`
-	Drives                     []*HardwareLocation `protobuf:"bytes,49,rep,name=drives,json=Drives,proto3" json:"drives,omitempty"`
-	CabinetPdus                []*HardwareLocation `protobuf:"bytes,50,rep,name=cabinet_pdus,json=CabinetPDUs,proto3" json:"cabinet_pdus,omitempty"`
-	CabinetPduPowerConnectors  []*HardwareLocation `protobuf:"bytes,51,rep,name=cabinet_pdu_power_connectors,json=CabinetPDUPowerConnectors,proto3" json:"cabinet_pdu_power_connectors,omitempty"`
-	CmmRectifiers              []*HardwareLocation `protobuf:"bytes,52,rep,name=cmm_rectifiers,json=CMMRectifiers,proto3" json:"cmm_rectifiers,omitempty"`
-	NodeAccels                 []*HardwareLocation `protobuf:"bytes,53,rep,name=node_accels,json=NodeAccels,proto3" json:"node_accels,omitempty"`
-	NodeAccelRisers            []*HardwareLocation `protobuf:"bytes,54,rep,name=node_accel_risers,json=NodeAccelRisers,proto3" json:"node_accel_risers,omitempty"`
+	Nodes []*HardwareLocation `protobuf:"bytes,40,rep,name=nodes,json=Nodes,proto3" json:"nodes,omitempty"`
+	// HSM's `Cabinets`: what of these is within it.
+	Cabinets []*HardwareLocation `protobuf:"bytes,41,rep,name=cabinets,json=Cabinets,proto3" json:"cabinets,omitempty"`
+	// HSM's `Chassis`: what of these is within it.
+	Chassis []*HardwareLocation `protobuf:"bytes,42,rep,name=chassis,json=Chassis,proto3" json:"chassis,omitempty"`
+	// HSM's `ComputeModules`: what of these is within it.
+	ComputeModules []*HardwareLocation `protobuf:"bytes,43,rep,name=compute_modules,json=ComputeModules,proto3" json:"compute_modules,omitempty"`
+	// HSM's `RouterModules`: what of these is within it.
+	RouterModules []*HardwareLocation `protobuf:"bytes,44,rep,name=router_modules,json=RouterModules,proto3" json:"router_modules,omitempty"`
+	// HSM's `NodeEnclosures`: what of these is within it.
+	NodeEnclosures []*HardwareLocation `protobuf:"bytes,45,rep,name=node_enclosures,json=NodeEnclosures,proto3" json:"node_enclosures,omitempty"`
+	// HSM's `HSNBoards`: what of these is within it.
+	HsnBoards []*HardwareLocation `protobuf:"bytes,46,rep,name=hsn_boards,json=HSNBoards,proto3" json:"hsn_boards,omitempty"`
+	// HSM's `Processors`: what of these is within it.
+	Processors []*HardwareLocation `protobuf:"bytes,47,rep,name=processors,json=Processors,proto3" json:"processors,omitempty"`
+	// HSM's `Memory`: what of these is within it.
+	Memory []*HardwareLocation `protobuf:"bytes,48,rep,name=memory,json=Memory,proto3" json:"memory,omitempty"`
+	// HSM's `Drives`: what of these is within it.
+	Drives []*HardwareLocation `protobuf:"bytes,49,rep,name=drives,json=Drives,proto3" json:"drives,omitempty"`
+	// HSM's `CabinetPDUs`: what of these is within it.
+	CabinetPdus []*HardwareLocation `protobuf:"bytes,50,rep,name=cabinet_pdus,json=CabinetPDUs,proto3" json:"cabinet_pdus,omitempty"`
+	// HSM's `CabinetPDUPowerConnectors`: what of these is within it.
+	CabinetPduPowerConnectors []*HardwareLocation `protobuf:"bytes,51,rep,name=cabinet_pdu_power_connectors,json=CabinetPDUPowerConnectors,proto3" json:"cabinet_pdu_power_connectors,omitempty"`
+	// HSM's `CMMRectifiers`: what of these is within it.
+	CmmRectifiers []*HardwareLocation `protobuf:"bytes,52,rep,name=cmm_rectifiers,json=CMMRectifiers,proto3" json:"cmm_rectifiers,omitempty"`
+	// HSM's `NodeAccels`: what of these is within it.
+	NodeAccels []*HardwareLocation `protobuf:"bytes,53,rep,name=node_accels,json=NodeAccels,proto3" json:"node_accels,omitempty"`
+	// HSM's `NodeAccelRisers`: what of these is within it.
+	NodeAccelRisers []*HardwareLocation `protobuf:"bytes,54,rep,name=node_accel_risers,json=NodeAccelRisers,proto3" json:"node_accel_risers,omitempty"`
+	// HSM's `NodeEnclosurePowerSupplies`: what of these is within it.
 	NodeEnclosurePowerSupplies []*HardwareLocation `protobuf:"bytes,55,rep,name=node_enclosure_power_supplies,json=NodeEnclosurePowerSupplies,proto3" json:"node_enclosure_power_supplies,omitempty"`
-	NodeHsnNics                []*HardwareLocation `protobuf:"bytes,56,rep,name=node_hsn_nics,json=NodeHsnNics,proto3" json:"node_hsn_nics,omitempty"`
-	CabinetPduControllers      []*HardwareLocation `protobuf:"bytes,57,rep,name=cabinet_pdu_controllers,json=CabinetPDUControllers,proto3" json:"cabinet_pdu_controllers,omitempty"`
-	ChassisBmcs                []*HardwareLocation `protobuf:"bytes,58,rep,name=chassis_bmcs,json=ChassisBMCs,proto3" json:"chassis_bmcs,omitempty"`
-	NodeBmcs                   []*HardwareLocation `protobuf:"bytes,59,rep,name=node_bmcs,json=NodeBMCs,proto3" json:"node_bmcs,omitempty"`
-	RouterBmcs                 []*HardwareLocation `protobuf:"bytes,60,rep,name=router_bmcs,json=RouterBMCs,proto3" json:"router_bmcs,omitempty"`
-	MgmtSwitches               []*HardwareLocation `protobuf:"bytes,61,rep,name=mgmt_switches,json=MgmtSwitches,proto3" json:"mgmt_switches,omitempty"`
-	MgmtHlSwitches             []*HardwareLocation `protobuf:"bytes,62,rep,name=mgmt_hl_switches,json=MgmtHLSwitches,proto3" json:"mgmt_hl_switches,omitempty"`
-	CduMgmtSwitches            []*HardwareLocation `protobuf:"bytes,63,rep,name=cdu_mgmt_switches,json=CDUMgmtSwitches,proto3" json:"cdu_mgmt_switches,omitempty"`
-	unknownFields              protoimpl.UnknownFields
-	sizeCache                  protoimpl.SizeCache
+	// HSM's `NodeHsnNics`: what of these is within it.
+	NodeHsnNics []*HardwareLocation `protobuf:"bytes,56,rep,name=node_hsn_nics,json=NodeHsnNics,proto3" json:"node_hsn_nics,omitempty"`
+	// HSM's `CabinetPDUControllers`: what of these is within it.
+	CabinetPduControllers []*HardwareLocation `protobuf:"bytes,57,rep,name=cabinet_pdu_controllers,json=CabinetPDUControllers,proto3" json:"cabinet_pdu_controllers,omitempty"`
+	// HSM's `ChassisBMCs`: what of these is within it.
+	ChassisBmcs []*HardwareLocation `protobuf:"bytes,58,rep,name=chassis_bmcs,json=ChassisBMCs,proto3" json:"chassis_bmcs,omitempty"`
+	// HSM's `NodeBMCs`: what of these is within it.
+	NodeBmcs []*HardwareLocation `protobuf:"bytes,59,rep,name=node_bmcs,json=NodeBMCs,proto3" json:"node_bmcs,omitempty"`
+	// HSM's `RouterBMCs`: what of these is within it.
+	RouterBmcs []*HardwareLocation `protobuf:"bytes,60,rep,name=router_bmcs,json=RouterBMCs,proto3" json:"router_bmcs,omitempty"`
+	// HSM's `MgmtSwitches`: what of these is within it.
+	MgmtSwitches []*HardwareLocation `protobuf:"bytes,61,rep,name=mgmt_switches,json=MgmtSwitches,proto3" json:"mgmt_switches,omitempty"`
+	// HSM's `MgmtHLSwitches`: what of these is within it.
+	MgmtHlSwitches []*HardwareLocation `protobuf:"bytes,62,rep,name=mgmt_hl_switches,json=MgmtHLSwitches,proto3" json:"mgmt_hl_switches,omitempty"`
+	// HSM's `CDUMgmtSwitches`: what of these is within it.
+	CduMgmtSwitches []*HardwareLocation `protobuf:"bytes,63,rep,name=cdu_mgmt_switches,json=CDUMgmtSwitches,proto3" json:"cdu_mgmt_switches,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *HardwareLocation) Reset() {
@@ -618,98 +646,122 @@ type isHardwareLocation_Info interface {
 }
 
 type HardwareLocation_CabinetLocationInfo struct {
+	// HSM's `CabinetLocationInfo`.
 	CabinetLocationInfo string `protobuf:"bytes,6,opt,name=cabinet_location_info,json=CabinetLocationInfo,proto3,oneof"`
 }
 
 type HardwareLocation_ChassisLocationInfo struct {
+	// HSM's `ChassisLocationInfo`.
 	ChassisLocationInfo string `protobuf:"bytes,7,opt,name=chassis_location_info,json=ChassisLocationInfo,proto3,oneof"`
 }
 
 type HardwareLocation_ComputeModuleLocationInfo struct {
+	// HSM's `ComputeModuleLocationInfo`.
 	ComputeModuleLocationInfo string `protobuf:"bytes,8,opt,name=compute_module_location_info,json=ComputeModuleLocationInfo,proto3,oneof"`
 }
 
 type HardwareLocation_RouterModuleLocationInfo struct {
+	// HSM's `RouterModuleLocationInfo`.
 	RouterModuleLocationInfo string `protobuf:"bytes,9,opt,name=router_module_location_info,json=RouterModuleLocationInfo,proto3,oneof"`
 }
 
 type HardwareLocation_NodeEnclosureLocationInfo struct {
+	// HSM's `NodeEnclosureLocationInfo`.
 	NodeEnclosureLocationInfo string `protobuf:"bytes,10,opt,name=node_enclosure_location_info,json=NodeEnclosureLocationInfo,proto3,oneof"`
 }
 
 type HardwareLocation_HsnBoardLocationInfo struct {
+	// HSM's `HSNBoardLocationInfo`.
 	HsnBoardLocationInfo string `protobuf:"bytes,11,opt,name=hsn_board_location_info,json=HSNBoardLocationInfo,proto3,oneof"`
 }
 
 type HardwareLocation_MgmtSwitchLocationInfo struct {
+	// HSM's `MgmtSwitchLocationInfo`.
 	MgmtSwitchLocationInfo string `protobuf:"bytes,12,opt,name=mgmt_switch_location_info,json=MgmtSwitchLocationInfo,proto3,oneof"`
 }
 
 type HardwareLocation_MgmtHlSwitchLocationInfo struct {
+	// HSM's `MgmtHLSwitchLocationInfo`.
 	MgmtHlSwitchLocationInfo string `protobuf:"bytes,13,opt,name=mgmt_hl_switch_location_info,json=MgmtHLSwitchLocationInfo,proto3,oneof"`
 }
 
 type HardwareLocation_CduMgmtSwitchLocationInfo struct {
+	// HSM's `CDUMgmtSwitchLocationInfo`.
 	CduMgmtSwitchLocationInfo string `protobuf:"bytes,14,opt,name=cdu_mgmt_switch_location_info,json=CDUMgmtSwitchLocationInfo,proto3,oneof"`
 }
 
 type HardwareLocation_NodeLocationInfo struct {
+	// HSM's `NodeLocationInfo`.
 	NodeLocationInfo string `protobuf:"bytes,15,opt,name=node_location_info,json=NodeLocationInfo,proto3,oneof"`
 }
 
 type HardwareLocation_ProcessorLocationInfo struct {
+	// HSM's `ProcessorLocationInfo`.
 	ProcessorLocationInfo string `protobuf:"bytes,16,opt,name=processor_location_info,json=ProcessorLocationInfo,proto3,oneof"`
 }
 
 type HardwareLocation_NodeAccelLocationInfo struct {
+	// HSM's `NodeAccelLocationInfo`.
 	NodeAccelLocationInfo string `protobuf:"bytes,17,opt,name=node_accel_location_info,json=NodeAccelLocationInfo,proto3,oneof"`
 }
 
 type HardwareLocation_MemoryLocationInfo struct {
+	// HSM's `MemoryLocationInfo`.
 	MemoryLocationInfo string `protobuf:"bytes,18,opt,name=memory_location_info,json=MemoryLocationInfo,proto3,oneof"`
 }
 
 type HardwareLocation_DriveLocationInfo struct {
+	// HSM's `DriveLocationInfo`.
 	DriveLocationInfo string `protobuf:"bytes,19,opt,name=drive_location_info,json=DriveLocationInfo,proto3,oneof"`
 }
 
 type HardwareLocation_NodeHsnNicLocationInfo struct {
+	// HSM's `NodeHsnNicLocationInfo`.
 	NodeHsnNicLocationInfo string `protobuf:"bytes,20,opt,name=node_hsn_nic_location_info,json=NodeHsnNicLocationInfo,proto3,oneof"`
 }
 
 type HardwareLocation_PduLocationInfo struct {
+	// HSM's `PDULocationInfo`.
 	PduLocationInfo string `protobuf:"bytes,21,opt,name=pdu_location_info,json=PDULocationInfo,proto3,oneof"`
 }
 
 type HardwareLocation_OutletLocationInfo struct {
+	// HSM's `OutletLocationInfo`.
 	OutletLocationInfo string `protobuf:"bytes,22,opt,name=outlet_location_info,json=OutletLocationInfo,proto3,oneof"`
 }
 
 type HardwareLocation_CmmRectifierLocationInfo struct {
+	// HSM's `CMMRectifierLocationInfo`.
 	CmmRectifierLocationInfo string `protobuf:"bytes,23,opt,name=cmm_rectifier_location_info,json=CMMRectifierLocationInfo,proto3,oneof"`
 }
 
 type HardwareLocation_NodeEnclosurePowerSupplyLocationInfo struct {
+	// HSM's `NodeEnclosurePowerSupplyLocationInfo`.
 	NodeEnclosurePowerSupplyLocationInfo string `protobuf:"bytes,24,opt,name=node_enclosure_power_supply_location_info,json=NodeEnclosurePowerSupplyLocationInfo,proto3,oneof"`
 }
 
 type HardwareLocation_NodeBmcLocationInfo struct {
+	// HSM's `NodeBMCLocationInfo`.
 	NodeBmcLocationInfo string `protobuf:"bytes,25,opt,name=node_bmc_location_info,json=NodeBMCLocationInfo,proto3,oneof"`
 }
 
 type HardwareLocation_RouterBmcLocationInfo struct {
+	// HSM's `RouterBMCLocationInfo`.
 	RouterBmcLocationInfo string `protobuf:"bytes,26,opt,name=router_bmc_location_info,json=RouterBMCLocationInfo,proto3,oneof"`
 }
 
 type HardwareLocation_NodeAccelRiserLocationInfo struct {
+	// HSM's `NodeAccelRiserLocationInfo`.
 	NodeAccelRiserLocationInfo string `protobuf:"bytes,27,opt,name=node_accel_riser_location_info,json=NodeAccelRiserLocationInfo,proto3,oneof"`
 }
 
 type HardwareLocation_ChassisBmcLocationInfo struct {
+	// HSM's `ChassisBMCLocationInfo`.
 	ChassisBmcLocationInfo string `protobuf:"bytes,28,opt,name=chassis_bmc_location_info,json=ChassisBMCLocationInfo,proto3,oneof"`
 }
 
 type HardwareLocation_CabinetPduControllerLocationInfo struct {
+	// HSM's `CabinetPDUControllerLocationInfo`.
 	CabinetPduControllerLocationInfo string `protobuf:"bytes,29,opt,name=cabinet_pdu_controller_location_info,json=CabinetPDUControllerLocationInfo,proto3,oneof"`
 }
 
@@ -765,36 +817,61 @@ func (*HardwareLocation_CabinetPduControllerLocationInfo) isHardwareLocation_Inf
 type HardwareInventory struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What was asked for.
-	Xname  string `protobuf:"bytes,1,opt,name=xname,json=XName,proto3" json:"xname,omitempty"`
+	Xname string `protobuf:"bytes,1,opt,name=xname,json=XName,proto3" json:"xname,omitempty"`
+	// How it is nested: `NestNodesOnly`, `FullyFlat` or `Hierarchical`.
 	Format string `protobuf:"bytes,2,opt,name=format,json=Format,proto3" json:"format,omitempty"`
 	// Revision of the state that was read.
-	Revision                   uint64              `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
-	Nodes                      []*HardwareLocation `protobuf:"bytes,40,rep,name=nodes,json=Nodes,proto3" json:"nodes,omitempty"`
-	Cabinets                   []*HardwareLocation `protobuf:"bytes,41,rep,name=cabinets,json=Cabinets,proto3" json:"cabinets,omitempty"`
-	Chassis                    []*HardwareLocation `protobuf:"bytes,42,rep,name=chassis,json=Chassis,proto3" json:"chassis,omitempty"`
-	ComputeModules             []*HardwareLocation `protobuf:"bytes,43,rep,name=compute_modules,json=ComputeModules,proto3" json:"compute_modules,omitempty"`
-	RouterModules              []*HardwareLocation `protobuf:"bytes,44,rep,name=router_modules,json=RouterModules,proto3" json:"router_modules,omitempty"`
-	NodeEnclosures             []*HardwareLocation `protobuf:"bytes,45,rep,name=node_enclosures,json=NodeEnclosures,proto3" json:"node_enclosures,omitempty"`
-	HsnBoards                  []*HardwareLocation `protobuf:"bytes,46,rep,name=hsn_boards,json=HSNBoards,proto3" json:"hsn_boards,omitempty"`
-	Processors                 []*HardwareLocation `protobuf:"bytes,47,rep,name=processors,json=Processors,proto3" json:"processors,omitempty"`
-	Memory                     []*HardwareLocation `protobuf:"bytes,48,rep,name=memory,json=Memory,proto3" json:"memory,omitempty"`
-	Drives                     []*HardwareLocation `protobuf:"bytes,49,rep,name=drives,json=Drives,proto3" json:"drives,omitempty"`
-	CabinetPdus                []*HardwareLocation `protobuf:"bytes,50,rep,name=cabinet_pdus,json=CabinetPDUs,proto3" json:"cabinet_pdus,omitempty"`
-	CabinetPduPowerConnectors  []*HardwareLocation `protobuf:"bytes,51,rep,name=cabinet_pdu_power_connectors,json=CabinetPDUPowerConnectors,proto3" json:"cabinet_pdu_power_connectors,omitempty"`
-	CmmRectifiers              []*HardwareLocation `protobuf:"bytes,52,rep,name=cmm_rectifiers,json=CMMRectifiers,proto3" json:"cmm_rectifiers,omitempty"`
-	NodeAccels                 []*HardwareLocation `protobuf:"bytes,53,rep,name=node_accels,json=NodeAccels,proto3" json:"node_accels,omitempty"`
-	NodeAccelRisers            []*HardwareLocation `protobuf:"bytes,54,rep,name=node_accel_risers,json=NodeAccelRisers,proto3" json:"node_accel_risers,omitempty"`
+	Revision uint64 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
+	// HSM's `Nodes`.
+	Nodes []*HardwareLocation `protobuf:"bytes,40,rep,name=nodes,json=Nodes,proto3" json:"nodes,omitempty"`
+	// HSM's `Cabinets`.
+	Cabinets []*HardwareLocation `protobuf:"bytes,41,rep,name=cabinets,json=Cabinets,proto3" json:"cabinets,omitempty"`
+	// HSM's `Chassis`.
+	Chassis []*HardwareLocation `protobuf:"bytes,42,rep,name=chassis,json=Chassis,proto3" json:"chassis,omitempty"`
+	// HSM's `ComputeModules`.
+	ComputeModules []*HardwareLocation `protobuf:"bytes,43,rep,name=compute_modules,json=ComputeModules,proto3" json:"compute_modules,omitempty"`
+	// HSM's `RouterModules`.
+	RouterModules []*HardwareLocation `protobuf:"bytes,44,rep,name=router_modules,json=RouterModules,proto3" json:"router_modules,omitempty"`
+	// HSM's `NodeEnclosures`.
+	NodeEnclosures []*HardwareLocation `protobuf:"bytes,45,rep,name=node_enclosures,json=NodeEnclosures,proto3" json:"node_enclosures,omitempty"`
+	// HSM's `HSNBoards`.
+	HsnBoards []*HardwareLocation `protobuf:"bytes,46,rep,name=hsn_boards,json=HSNBoards,proto3" json:"hsn_boards,omitempty"`
+	// HSM's `Processors`.
+	Processors []*HardwareLocation `protobuf:"bytes,47,rep,name=processors,json=Processors,proto3" json:"processors,omitempty"`
+	// HSM's `Memory`.
+	Memory []*HardwareLocation `protobuf:"bytes,48,rep,name=memory,json=Memory,proto3" json:"memory,omitempty"`
+	// HSM's `Drives`.
+	Drives []*HardwareLocation `protobuf:"bytes,49,rep,name=drives,json=Drives,proto3" json:"drives,omitempty"`
+	// HSM's `CabinetPDUs`.
+	CabinetPdus []*HardwareLocation `protobuf:"bytes,50,rep,name=cabinet_pdus,json=CabinetPDUs,proto3" json:"cabinet_pdus,omitempty"`
+	// HSM's `CabinetPDUPowerConnectors`.
+	CabinetPduPowerConnectors []*HardwareLocation `protobuf:"bytes,51,rep,name=cabinet_pdu_power_connectors,json=CabinetPDUPowerConnectors,proto3" json:"cabinet_pdu_power_connectors,omitempty"`
+	// HSM's `CMMRectifiers`.
+	CmmRectifiers []*HardwareLocation `protobuf:"bytes,52,rep,name=cmm_rectifiers,json=CMMRectifiers,proto3" json:"cmm_rectifiers,omitempty"`
+	// HSM's `NodeAccels`.
+	NodeAccels []*HardwareLocation `protobuf:"bytes,53,rep,name=node_accels,json=NodeAccels,proto3" json:"node_accels,omitempty"`
+	// HSM's `NodeAccelRisers`.
+	NodeAccelRisers []*HardwareLocation `protobuf:"bytes,54,rep,name=node_accel_risers,json=NodeAccelRisers,proto3" json:"node_accel_risers,omitempty"`
+	// HSM's `NodeEnclosurePowerSupplies`.
 	NodeEnclosurePowerSupplies []*HardwareLocation `protobuf:"bytes,55,rep,name=node_enclosure_power_supplies,json=NodeEnclosurePowerSupplies,proto3" json:"node_enclosure_power_supplies,omitempty"`
-	NodeHsnNics                []*HardwareLocation `protobuf:"bytes,56,rep,name=node_hsn_nics,json=NodeHsnNics,proto3" json:"node_hsn_nics,omitempty"`
-	CabinetPduControllers      []*HardwareLocation `protobuf:"bytes,57,rep,name=cabinet_pdu_controllers,json=CabinetPDUControllers,proto3" json:"cabinet_pdu_controllers,omitempty"`
-	ChassisBmcs                []*HardwareLocation `protobuf:"bytes,58,rep,name=chassis_bmcs,json=ChassisBMCs,proto3" json:"chassis_bmcs,omitempty"`
-	NodeBmcs                   []*HardwareLocation `protobuf:"bytes,59,rep,name=node_bmcs,json=NodeBMCs,proto3" json:"node_bmcs,omitempty"`
-	RouterBmcs                 []*HardwareLocation `protobuf:"bytes,60,rep,name=router_bmcs,json=RouterBMCs,proto3" json:"router_bmcs,omitempty"`
-	MgmtSwitches               []*HardwareLocation `protobuf:"bytes,61,rep,name=mgmt_switches,json=MgmtSwitches,proto3" json:"mgmt_switches,omitempty"`
-	MgmtHlSwitches             []*HardwareLocation `protobuf:"bytes,62,rep,name=mgmt_hl_switches,json=MgmtHLSwitches,proto3" json:"mgmt_hl_switches,omitempty"`
-	CduMgmtSwitches            []*HardwareLocation `protobuf:"bytes,63,rep,name=cdu_mgmt_switches,json=CDUMgmtSwitches,proto3" json:"cdu_mgmt_switches,omitempty"`
-	unknownFields              protoimpl.UnknownFields
-	sizeCache                  protoimpl.SizeCache
+	// HSM's `NodeHsnNics`.
+	NodeHsnNics []*HardwareLocation `protobuf:"bytes,56,rep,name=node_hsn_nics,json=NodeHsnNics,proto3" json:"node_hsn_nics,omitempty"`
+	// HSM's `CabinetPDUControllers`.
+	CabinetPduControllers []*HardwareLocation `protobuf:"bytes,57,rep,name=cabinet_pdu_controllers,json=CabinetPDUControllers,proto3" json:"cabinet_pdu_controllers,omitempty"`
+	// HSM's `ChassisBMCs`.
+	ChassisBmcs []*HardwareLocation `protobuf:"bytes,58,rep,name=chassis_bmcs,json=ChassisBMCs,proto3" json:"chassis_bmcs,omitempty"`
+	// HSM's `NodeBMCs`.
+	NodeBmcs []*HardwareLocation `protobuf:"bytes,59,rep,name=node_bmcs,json=NodeBMCs,proto3" json:"node_bmcs,omitempty"`
+	// HSM's `RouterBMCs`.
+	RouterBmcs []*HardwareLocation `protobuf:"bytes,60,rep,name=router_bmcs,json=RouterBMCs,proto3" json:"router_bmcs,omitempty"`
+	// HSM's `MgmtSwitches`.
+	MgmtSwitches []*HardwareLocation `protobuf:"bytes,61,rep,name=mgmt_switches,json=MgmtSwitches,proto3" json:"mgmt_switches,omitempty"`
+	// HSM's `MgmtHLSwitches`.
+	MgmtHlSwitches []*HardwareLocation `protobuf:"bytes,62,rep,name=mgmt_hl_switches,json=MgmtHLSwitches,proto3" json:"mgmt_hl_switches,omitempty"`
+	// HSM's `CDUMgmtSwitches`.
+	CduMgmtSwitches []*HardwareLocation `protobuf:"bytes,63,rep,name=cdu_mgmt_switches,json=CDUMgmtSwitches,proto3" json:"cdu_mgmt_switches,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *HardwareInventory) Reset() {
@@ -1018,13 +1095,19 @@ func (x *HardwareInventory) GetCduMgmtSwitches() []*HardwareLocation {
 
 // Values of one key are alternatives, keys add up, `!` negates.
 type ListHardwareRequest struct {
-	state        protoimpl.MessageState `protogen:"open.v1"`
-	Id           []string               `protobuf:"bytes,1,rep,name=id,proto3" json:"id,omitempty"`
-	Type         []string               `protobuf:"bytes,2,rep,name=type,proto3" json:"type,omitempty"`
-	Manufacturer []string               `protobuf:"bytes,3,rep,name=manufacturer,proto3" json:"manufacturer,omitempty"`
-	PartNumber   []string               `protobuf:"bytes,4,rep,name=part_number,json=partnumber,proto3" json:"part_number,omitempty"`
-	SerialNumber []string               `protobuf:"bytes,5,rep,name=serial_number,json=serialnumber,proto3" json:"serial_number,omitempty"`
-	FruId        []string               `protobuf:"bytes,6,rep,name=fru_id,json=fruid,proto3" json:"fru_id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xnames of places.
+	Id []string `protobuf:"bytes,1,rep,name=id,proto3" json:"id,omitempty"`
+	// HMS types of places, e.g. `Processor`.
+	Type []string `protobuf:"bytes,2,rep,name=type,proto3" json:"type,omitempty"`
+	// Who made the unit that is there.
+	Manufacturer []string `protobuf:"bytes,3,rep,name=manufacturer,proto3" json:"manufacturer,omitempty"`
+	// Part numbers of units.
+	PartNumber []string `protobuf:"bytes,4,rep,name=part_number,json=partnumber,proto3" json:"part_number,omitempty"`
+	// Serial numbers of units.
+	SerialNumber []string `protobuf:"bytes,5,rep,name=serial_number,json=serialnumber,proto3" json:"serial_number,omitempty"`
+	// FRU IDs of units.
+	FruId []string `protobuf:"bytes,6,rep,name=fru_id,json=fruid,proto3" json:"fru_id,omitempty"`
 	// `NULL`: in no partition.
 	Partition []string `protobuf:"bytes,7,rep,name=partition,proto3" json:"partition,omitempty"`
 	// At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000.
@@ -1128,9 +1211,11 @@ func (x *ListHardwareRequest) GetPageToken() string {
 	return ""
 }
 
+// Answer of `HardwareService.ListHardware`.
 type ListHardwareResponse struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	Hardware []*HardwareLocation    `protobuf:"bytes,1,rep,name=hardware,proto3" json:"hardware,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sorted by xname.
+	Hardware []*HardwareLocation `protobuf:"bytes,1,rep,name=hardware,proto3" json:"hardware,omitempty"`
 	// Revision of the state that was read.
 	Revision uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
 	// Where the next page begins; empty: there is none.
@@ -1190,9 +1275,11 @@ func (x *ListHardwareResponse) GetNextPageToken() string {
 	return ""
 }
 
+// Request of `HardwareService.PutHardware`.
 type PutHardwareRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Hardware      []*HardwareLocation    `protobuf:"bytes,1,rep,name=hardware,json=Hardware,proto3" json:"hardware,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Each place once, each unit once.
+	Hardware      []*HardwareLocation `protobuf:"bytes,1,rep,name=hardware,json=Hardware,proto3" json:"hardware,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1234,15 +1321,20 @@ func (x *PutHardwareRequest) GetHardware() []*HardwareLocation {
 	return nil
 }
 
+// Answer of `HardwareService.PutHardware`.
 type PutHardwareResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Code  int32                  `protobuf:"varint,1,opt,name=code,proto3" json:"code,omitempty"`
+	// Always 0, as HSM has it.
+	Code int32 `protobuf:"varint,1,opt,name=code,proto3" json:"code,omitempty"`
 	// "Created N entries", N as many as were given.
-	Message  string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	// Revision of the change; of the state, if there was nothing to change.
 	Revision uint64 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
 	// Xnames, in the order of the request.
-	Created       []string `protobuf:"bytes,4,rep,name=created,proto3" json:"created,omitempty"`
-	Updated       []string `protobuf:"bytes,5,rep,name=updated,proto3" json:"updated,omitempty"`
+	Created []string `protobuf:"bytes,4,rep,name=created,proto3" json:"created,omitempty"`
+	// See `created`.
+	Updated []string `protobuf:"bytes,5,rep,name=updated,proto3" json:"updated,omitempty"`
+	// See `created`.
 	Unchanged     []string `protobuf:"bytes,6,rep,name=unchanged,proto3" json:"unchanged,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1320,9 +1412,11 @@ func (x *PutHardwareResponse) GetUnchanged() []string {
 	return nil
 }
 
+// Request of `HardwareService.GetHardware`.
 type GetHardwareRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xname of the place.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1364,6 +1458,7 @@ func (x *GetHardwareRequest) GetId() string {
 	return ""
 }
 
+// Request of `HardwareService.QueryHardware`.
 type QueryHardwareRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// An xname, `all` or `s0`.
@@ -1373,7 +1468,8 @@ type QueryHardwareRequest struct {
 	// `true` or `false`: what is within it; absent: yes, unless parents are asked for.
 	Children string `protobuf:"bytes,3,opt,name=children,proto3" json:"children,omitempty"`
 	// `true` or `false`: what it is within.
-	Parents   string   `protobuf:"bytes,4,opt,name=parents,proto3" json:"parents,omitempty"`
+	Parents string `protobuf:"bytes,4,opt,name=parents,proto3" json:"parents,omitempty"`
+	// Names of partitions; `NULL`: in no partition.
 	Partition []string `protobuf:"bytes,5,rep,name=partition,proto3" json:"partition,omitempty"`
 	// `NestNodesOnly` (the default), `FullyFlat` or `Hierarchical`.
 	Format        string `protobuf:"bytes,6,opt,name=format,proto3" json:"format,omitempty"`
@@ -1453,9 +1549,11 @@ func (x *QueryHardwareRequest) GetFormat() string {
 	return ""
 }
 
+// Request of `HardwareService.DeleteHardware`.
 type DeleteHardwareRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xname of the place.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1497,6 +1595,7 @@ func (x *DeleteHardwareRequest) GetId() string {
 	return ""
 }
 
+// Request of `HardwareService.DeleteAllHardware`.
 type DeleteAllHardwareRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields

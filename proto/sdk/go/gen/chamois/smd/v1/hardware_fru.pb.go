@@ -27,8 +27,10 @@ const (
 type HardwareFru struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// From type, manufacturer, part number and serial number, as HSM makes it; in requests it is not read.
-	FruId   string `protobuf:"bytes,1,opt,name=fru_id,json=FRUID,proto3" json:"fru_id,omitempty"`
-	Type    string `protobuf:"bytes,2,opt,name=type,json=Type,proto3" json:"type,omitempty"`
+	FruId string `protobuf:"bytes,1,opt,name=fru_id,json=FRUID,proto3" json:"fru_id,omitempty"`
+	// HMS type of the place that it is or was in.
+	Type string `protobuf:"bytes,2,opt,name=type,json=Type,proto3" json:"type,omitempty"`
+	// Free text that tells kinds of one type apart.
 	Subtype string `protobuf:"bytes,3,opt,name=subtype,json=Subtype,proto3" json:"subtype,omitempty"`
 	// `HWInvByFRU` and the stem of the info's key.
 	HwInventoryByFruType string `protobuf:"bytes,4,opt,name=hw_inventory_by_fru_type,json=HWInventoryByFRUType,proto3" json:"hw_inventory_by_fru_type,omitempty"`
@@ -63,10 +65,13 @@ type HardwareFru struct {
 	Info isHardwareFru_Info `protobuf_oneof:"info"`
 	// Taken out of the info.
 	Manufacturer string `protobuf:"bytes,30,opt,name=manufacturer,proto3" json:"manufacturer,omitempty"`
-	PartNumber   string `protobuf:"bytes,31,opt,name=part_number,json=partNumber,proto3" json:"part_number,omitempty"`
+	// See `manufacturer`.
+	PartNumber string `protobuf:"bytes,31,opt,name=part_number,json=partNumber,proto3" json:"part_number,omitempty"`
+	// See `manufacturer`.
 	SerialNumber string `protobuf:"bytes,32,opt,name=serial_number,json=serialNumber,proto3" json:"serial_number,omitempty"`
 	// Where it is; empty when it is nowhere.
-	Location      string         `protobuf:"bytes,33,opt,name=location,proto3" json:"location,omitempty"`
+	Location string `protobuf:"bytes,33,opt,name=location,proto3" json:"location,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
 	Meta          *v1.ObjectMeta `protobuf:"bytes,34,opt,name=meta,proto3" json:"meta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -393,98 +398,122 @@ type isHardwareFru_Info interface {
 }
 
 type HardwareFru_CabinetFruInfo struct {
+	// HSM's `CabinetFRUInfo`.
 	CabinetFruInfo string `protobuf:"bytes,5,opt,name=cabinet_fru_info,json=CabinetFRUInfo,proto3,oneof"`
 }
 
 type HardwareFru_ChassisFruInfo struct {
+	// HSM's `ChassisFRUInfo`.
 	ChassisFruInfo string `protobuf:"bytes,6,opt,name=chassis_fru_info,json=ChassisFRUInfo,proto3,oneof"`
 }
 
 type HardwareFru_ComputeModuleFruInfo struct {
+	// HSM's `ComputeModuleFRUInfo`.
 	ComputeModuleFruInfo string `protobuf:"bytes,7,opt,name=compute_module_fru_info,json=ComputeModuleFRUInfo,proto3,oneof"`
 }
 
 type HardwareFru_RouterModuleFruInfo struct {
+	// HSM's `RouterModuleFRUInfo`.
 	RouterModuleFruInfo string `protobuf:"bytes,8,opt,name=router_module_fru_info,json=RouterModuleFRUInfo,proto3,oneof"`
 }
 
 type HardwareFru_NodeEnclosureFruInfo struct {
+	// HSM's `NodeEnclosureFRUInfo`.
 	NodeEnclosureFruInfo string `protobuf:"bytes,9,opt,name=node_enclosure_fru_info,json=NodeEnclosureFRUInfo,proto3,oneof"`
 }
 
 type HardwareFru_HsnBoardFruInfo struct {
+	// HSM's `HSNBoardFRUInfo`.
 	HsnBoardFruInfo string `protobuf:"bytes,10,opt,name=hsn_board_fru_info,json=HSNBoardFRUInfo,proto3,oneof"`
 }
 
 type HardwareFru_MgmtSwitchFruInfo struct {
+	// HSM's `MgmtSwitchFRUInfo`.
 	MgmtSwitchFruInfo string `protobuf:"bytes,11,opt,name=mgmt_switch_fru_info,json=MgmtSwitchFRUInfo,proto3,oneof"`
 }
 
 type HardwareFru_MgmtHlSwitchFruInfo struct {
+	// HSM's `MgmtHLSwitchFRUInfo`.
 	MgmtHlSwitchFruInfo string `protobuf:"bytes,12,opt,name=mgmt_hl_switch_fru_info,json=MgmtHLSwitchFRUInfo,proto3,oneof"`
 }
 
 type HardwareFru_CduMgmtSwitchFruInfo struct {
+	// HSM's `CDUMgmtSwitchFRUInfo`.
 	CduMgmtSwitchFruInfo string `protobuf:"bytes,13,opt,name=cdu_mgmt_switch_fru_info,json=CDUMgmtSwitchFRUInfo,proto3,oneof"`
 }
 
 type HardwareFru_NodeFruInfo struct {
+	// HSM's `NodeFRUInfo`.
 	NodeFruInfo string `protobuf:"bytes,14,opt,name=node_fru_info,json=NodeFRUInfo,proto3,oneof"`
 }
 
 type HardwareFru_ProcessorFruInfo struct {
+	// HSM's `ProcessorFRUInfo`.
 	ProcessorFruInfo string `protobuf:"bytes,15,opt,name=processor_fru_info,json=ProcessorFRUInfo,proto3,oneof"`
 }
 
 type HardwareFru_NodeAccelFruInfo struct {
+	// HSM's `NodeAccelFRUInfo`.
 	NodeAccelFruInfo string `protobuf:"bytes,16,opt,name=node_accel_fru_info,json=NodeAccelFRUInfo,proto3,oneof"`
 }
 
 type HardwareFru_MemoryFruInfo struct {
+	// HSM's `MemoryFRUInfo`.
 	MemoryFruInfo string `protobuf:"bytes,17,opt,name=memory_fru_info,json=MemoryFRUInfo,proto3,oneof"`
 }
 
 type HardwareFru_DriveFruInfo struct {
+	// HSM's `DriveFRUInfo`.
 	DriveFruInfo string `protobuf:"bytes,18,opt,name=drive_fru_info,json=DriveFRUInfo,proto3,oneof"`
 }
 
 type HardwareFru_NodeHsnNicFruInfo struct {
+	// HSM's `NodeHsnNicFRUInfo`.
 	NodeHsnNicFruInfo string `protobuf:"bytes,19,opt,name=node_hsn_nic_fru_info,json=NodeHsnNicFRUInfo,proto3,oneof"`
 }
 
 type HardwareFru_PduFruInfo struct {
+	// HSM's `PDUFRUInfo`.
 	PduFruInfo string `protobuf:"bytes,20,opt,name=pdu_fru_info,json=PDUFRUInfo,proto3,oneof"`
 }
 
 type HardwareFru_OutletFruInfo struct {
+	// HSM's `OutletFRUInfo`.
 	OutletFruInfo string `protobuf:"bytes,21,opt,name=outlet_fru_info,json=OutletFRUInfo,proto3,oneof"`
 }
 
 type HardwareFru_CmmRectifierFruInfo struct {
+	// HSM's `CMMRectifierFRUInfo`.
 	CmmRectifierFruInfo string `protobuf:"bytes,22,opt,name=cmm_rectifier_fru_info,json=CMMRectifierFRUInfo,proto3,oneof"`
 }
 
 type HardwareFru_NodeEnclosurePowerSupplyFruInfo struct {
+	// HSM's `NodeEnclosurePowerSupplyFRUInfo`.
 	NodeEnclosurePowerSupplyFruInfo string `protobuf:"bytes,23,opt,name=node_enclosure_power_supply_fru_info,json=NodeEnclosurePowerSupplyFRUInfo,proto3,oneof"`
 }
 
 type HardwareFru_NodeBmcFruInfo struct {
+	// HSM's `NodeBMCFRUInfo`.
 	NodeBmcFruInfo string `protobuf:"bytes,24,opt,name=node_bmc_fru_info,json=NodeBMCFRUInfo,proto3,oneof"`
 }
 
 type HardwareFru_RouterBmcFruInfo struct {
+	// HSM's `RouterBMCFRUInfo`.
 	RouterBmcFruInfo string `protobuf:"bytes,25,opt,name=router_bmc_fru_info,json=RouterBMCFRUInfo,proto3,oneof"`
 }
 
 type HardwareFru_NodeAccelRiserFruInfo struct {
+	// HSM's `NodeAccelRiserFRUInfo`.
 	NodeAccelRiserFruInfo string `protobuf:"bytes,26,opt,name=node_accel_riser_fru_info,json=NodeAccelRiserFRUInfo,proto3,oneof"`
 }
 
 type HardwareFru_ChassisBmcFruInfo struct {
+	// HSM's `ChassisBMCFRUInfo`.
 	ChassisBmcFruInfo string `protobuf:"bytes,27,opt,name=chassis_bmc_fru_info,json=ChassisBMCFRUInfo,proto3,oneof"`
 }
 
 type HardwareFru_CabinetPduControllerFruInfo struct {
+	// HSM's `CabinetPDUControllerFRUInfo`.
 	CabinetPduControllerFruInfo string `protobuf:"bytes,28,opt,name=cabinet_pdu_controller_fru_info,json=CabinetPDUControllerFRUInfo,proto3,oneof"`
 }
 
@@ -538,12 +567,17 @@ func (*HardwareFru_CabinetPduControllerFruInfo) isHardwareFru_Info() {}
 
 // Values of one key are alternatives, keys add up, `!` negates.
 type ListHardwareFrusRequest struct {
-	state        protoimpl.MessageState `protogen:"open.v1"`
-	FruId        []string               `protobuf:"bytes,1,rep,name=fru_id,json=fruid,proto3" json:"fru_id,omitempty"`
-	Type         []string               `protobuf:"bytes,2,rep,name=type,proto3" json:"type,omitempty"`
-	Manufacturer []string               `protobuf:"bytes,3,rep,name=manufacturer,proto3" json:"manufacturer,omitempty"`
-	PartNumber   []string               `protobuf:"bytes,4,rep,name=part_number,json=partnumber,proto3" json:"part_number,omitempty"`
-	SerialNumber []string               `protobuf:"bytes,5,rep,name=serial_number,json=serialnumber,proto3" json:"serial_number,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// FRU IDs.
+	FruId []string `protobuf:"bytes,1,rep,name=fru_id,json=fruid,proto3" json:"fru_id,omitempty"`
+	// HMS types, e.g. `Processor`.
+	Type []string `protobuf:"bytes,2,rep,name=type,proto3" json:"type,omitempty"`
+	// Who made it.
+	Manufacturer []string `protobuf:"bytes,3,rep,name=manufacturer,proto3" json:"manufacturer,omitempty"`
+	// Part numbers.
+	PartNumber []string `protobuf:"bytes,4,rep,name=part_number,json=partnumber,proto3" json:"part_number,omitempty"`
+	// Serial numbers.
+	SerialNumber []string `protobuf:"bytes,5,rep,name=serial_number,json=serialnumber,proto3" json:"serial_number,omitempty"`
 	// At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000.
 	PageSize uint32 `protobuf:"varint,100,opt,name=page_size,proto3" json:"page_size,omitempty"`
 	// `next_page_token` of the answer before; the filters must be the same as there.
@@ -631,9 +665,11 @@ func (x *ListHardwareFrusRequest) GetPageToken() string {
 	return ""
 }
 
+// Answer of `HardwareFruService.ListHardwareFrus`.
 type ListHardwareFrusResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Frus  []*HardwareFru         `protobuf:"bytes,1,rep,name=frus,proto3" json:"frus,omitempty"`
+	// Sorted by FRU ID.
+	Frus []*HardwareFru `protobuf:"bytes,1,rep,name=frus,proto3" json:"frus,omitempty"`
 	// Revision of the state that was read.
 	Revision uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
 	// Where the next page begins; empty: there is none.
@@ -693,9 +729,11 @@ func (x *ListHardwareFrusResponse) GetNextPageToken() string {
 	return ""
 }
 
+// Request of `HardwareFruService.GetHardwareFru`.
 type GetHardwareFruRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	FruId         string                 `protobuf:"bytes,1,opt,name=fru_id,json=fruId,proto3" json:"fru_id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// FRU ID of the unit.
+	FruId         string `protobuf:"bytes,1,opt,name=fru_id,json=fruId,proto3" json:"fru_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -737,9 +775,11 @@ func (x *GetHardwareFruRequest) GetFruId() string {
 	return ""
 }
 
+// Request of `HardwareFruService.DeleteHardwareFru`.
 type DeleteHardwareFruRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	FruId         string                 `protobuf:"bytes,1,opt,name=fru_id,json=fruId,proto3" json:"fru_id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// FRU ID of the unit.
+	FruId         string `protobuf:"bytes,1,opt,name=fru_id,json=fruId,proto3" json:"fru_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -781,6 +821,7 @@ func (x *DeleteHardwareFruRequest) GetFruId() string {
 	return ""
 }
 
+// Request of `HardwareFruService.DeleteHardwareFrus`.
 type DeleteHardwareFrusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields

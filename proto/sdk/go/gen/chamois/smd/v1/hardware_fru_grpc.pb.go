@@ -33,9 +33,11 @@ const (
 type HardwareFruServiceClient interface {
 	// Sorted by FRU ID.
 	ListHardwareFrus(ctx context.Context, in *ListHardwareFrusRequest, opts ...grpc.CallOption) (*ListHardwareFrusResponse, error)
+	// One unit. One that is not there: NOT_FOUND.
 	GetHardwareFru(ctx context.Context, in *GetHardwareFruRequest, opts ...grpc.CallOption) (*HardwareFru, error)
 	// Forgets a unit; the place that it is in becomes empty.
 	DeleteHardwareFru(ctx context.Context, in *DeleteHardwareFruRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
+	// Forgets all units; their places become empty. None there: NOT_FOUND.
 	DeleteHardwareFrus(ctx context.Context, in *DeleteHardwareFrusRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
 }
 
@@ -95,9 +97,11 @@ func (c *hardwareFruServiceClient) DeleteHardwareFrus(ctx context.Context, in *D
 type HardwareFruServiceServer interface {
 	// Sorted by FRU ID.
 	ListHardwareFrus(context.Context, *ListHardwareFrusRequest) (*ListHardwareFrusResponse, error)
+	// One unit. One that is not there: NOT_FOUND.
 	GetHardwareFru(context.Context, *GetHardwareFruRequest) (*HardwareFru, error)
 	// Forgets a unit; the place that it is in becomes empty.
 	DeleteHardwareFru(context.Context, *DeleteHardwareFruRequest) (*DeleteResponse, error)
+	// Forgets all units; their places become empty. None there: NOT_FOUND.
 	DeleteHardwareFrus(context.Context, *DeleteHardwareFrusRequest) (*DeleteResponse, error)
 	mustEmbedUnimplementedHardwareFruServiceServer()
 }

@@ -38,11 +38,13 @@ type HardwareServiceClient interface {
 	// Creates places or overwrites them, all or none. A unit that was elsewhere leaves that place empty; only what
 	// changes where a unit is becomes an event of the history.
 	PutHardware(ctx context.Context, in *PutHardwareRequest, opts ...grpc.CallOption) (*PutHardwareResponse, error)
+	// One place. One that is not there: NOT_FOUND.
 	GetHardware(ctx context.Context, in *GetHardwareRequest, opts ...grpc.CallOption) (*HardwareLocation, error)
 	// A component or everything (`all`, `s0`), with what is within it or around it.
 	QueryHardware(ctx context.Context, in *QueryHardwareRequest, opts ...grpc.CallOption) (*HardwareInventory, error)
 	// Forgets a place; the unit that is there is kept.
 	DeleteHardware(ctx context.Context, in *DeleteHardwareRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
+	// Forgets all places; the units that are there are kept. None there: NOT_FOUND.
 	DeleteAllHardware(ctx context.Context, in *DeleteAllHardwareRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
 }
 
@@ -125,11 +127,13 @@ type HardwareServiceServer interface {
 	// Creates places or overwrites them, all or none. A unit that was elsewhere leaves that place empty; only what
 	// changes where a unit is becomes an event of the history.
 	PutHardware(context.Context, *PutHardwareRequest) (*PutHardwareResponse, error)
+	// One place. One that is not there: NOT_FOUND.
 	GetHardware(context.Context, *GetHardwareRequest) (*HardwareLocation, error)
 	// A component or everything (`all`, `s0`), with what is within it or around it.
 	QueryHardware(context.Context, *QueryHardwareRequest) (*HardwareInventory, error)
 	// Forgets a place; the unit that is there is kept.
 	DeleteHardware(context.Context, *DeleteHardwareRequest) (*DeleteResponse, error)
+	// Forgets all places; the units that are there are kept. None there: NOT_FOUND.
 	DeleteAllHardware(context.Context, *DeleteAllHardwareRequest) (*DeleteResponse, error)
 	mustEmbedUnimplementedHardwareServiceServer()
 }

@@ -110,7 +110,8 @@ func (x *HardwareEvent) GetRevision() uint64 {
 type HardwareHistory struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Xname or FRU ID.
-	Id            string           `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
+	Id string `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
+	// Oldest first.
 	History       []*HardwareEvent `protobuf:"bytes,2,rep,name=history,json=History,proto3" json:"history,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -162,13 +163,17 @@ func (x *HardwareHistory) GetHistory() []*HardwareEvent {
 
 // Values of one key are alternatives, keys add up, `!` negates.
 type ListHardwareHistoryRequest struct {
-	state     protoimpl.MessageState `protogen:"open.v1"`
-	Id        []string               `protobuf:"bytes,1,rep,name=id,proto3" json:"id,omitempty"`
-	FruId     []string               `protobuf:"bytes,2,rep,name=fru_id,json=fruid,proto3" json:"fru_id,omitempty"`
-	EventType []string               `protobuf:"bytes,3,rep,name=event_type,json=eventtype,proto3" json:"event_type,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xnames of places.
+	Id []string `protobuf:"bytes,1,rep,name=id,proto3" json:"id,omitempty"`
+	// FRU IDs of units.
+	FruId []string `protobuf:"bytes,2,rep,name=fru_id,json=fruid,proto3" json:"fru_id,omitempty"`
+	// Types of events, e.g. `Detected`.
+	EventType []string `protobuf:"bytes,3,rep,name=event_type,json=eventtype,proto3" json:"event_type,omitempty"`
 	// RFC 3339; events after / before it.
 	StartTime string `protobuf:"bytes,4,opt,name=start_time,json=starttime,proto3" json:"start_time,omitempty"`
-	EndTime   string `protobuf:"bytes,5,opt,name=end_time,json=endtime,proto3" json:"end_time,omitempty"`
+	// See `start_time`.
+	EndTime string `protobuf:"bytes,5,opt,name=end_time,json=endtime,proto3" json:"end_time,omitempty"`
 	// At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000.
 	PageSize uint32 `protobuf:"varint,100,opt,name=page_size,proto3" json:"page_size,omitempty"`
 	// `next_page_token` of the answer before; the filters must be the same as there.
@@ -256,13 +261,19 @@ func (x *ListHardwareHistoryRequest) GetPageToken() string {
 	return ""
 }
 
+// Request of `HardwareHistoryService.ListFruHistory`.
 type ListFruHistoryRequest struct {
-	state     protoimpl.MessageState `protogen:"open.v1"`
-	Id        []string               `protobuf:"bytes,1,rep,name=id,proto3" json:"id,omitempty"`
-	FruId     []string               `protobuf:"bytes,2,rep,name=fru_id,json=fruid,proto3" json:"fru_id,omitempty"`
-	EventType []string               `protobuf:"bytes,3,rep,name=event_type,json=eventtype,proto3" json:"event_type,omitempty"`
-	StartTime string                 `protobuf:"bytes,4,opt,name=start_time,json=starttime,proto3" json:"start_time,omitempty"`
-	EndTime   string                 `protobuf:"bytes,5,opt,name=end_time,json=endtime,proto3" json:"end_time,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xnames of places.
+	Id []string `protobuf:"bytes,1,rep,name=id,proto3" json:"id,omitempty"`
+	// FRU IDs of units.
+	FruId []string `protobuf:"bytes,2,rep,name=fru_id,json=fruid,proto3" json:"fru_id,omitempty"`
+	// Types of events, e.g. `Detected`.
+	EventType []string `protobuf:"bytes,3,rep,name=event_type,json=eventtype,proto3" json:"event_type,omitempty"`
+	// RFC 3339; events after it.
+	StartTime string `protobuf:"bytes,4,opt,name=start_time,json=starttime,proto3" json:"start_time,omitempty"`
+	// RFC 3339; events before it.
+	EndTime string `protobuf:"bytes,5,opt,name=end_time,json=endtime,proto3" json:"end_time,omitempty"`
 	// At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000.
 	PageSize uint32 `protobuf:"varint,100,opt,name=page_size,proto3" json:"page_size,omitempty"`
 	// `next_page_token` of the answer before; the filters must be the same as there.
@@ -350,9 +361,11 @@ func (x *ListFruHistoryRequest) GetPageToken() string {
 	return ""
 }
 
+// Answer of `HardwareHistoryService.ListHardwareHistory` and `HardwareHistoryService.ListFruHistory`.
 type ListHardwareHistoryResponse struct {
-	state      protoimpl.MessageState `protogen:"open.v1"`
-	Components []*HardwareHistory     `protobuf:"bytes,1,rep,name=components,json=Components,proto3" json:"components,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Those that have events that match.
+	Components []*HardwareHistory `protobuf:"bytes,1,rep,name=components,json=Components,proto3" json:"components,omitempty"`
 	// Revision of the state that was read.
 	Revision uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
 	// Where the next page begins; empty: there is none.
@@ -412,12 +425,17 @@ func (x *ListHardwareHistoryResponse) GetNextPageToken() string {
 	return ""
 }
 
+// Request of `HardwareHistoryService.GetHardwareHistory`.
 type GetHardwareHistoryRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	EventType     []string               `protobuf:"bytes,2,rep,name=event_type,json=eventtype,proto3" json:"event_type,omitempty"`
-	StartTime     string                 `protobuf:"bytes,3,opt,name=start_time,json=starttime,proto3" json:"start_time,omitempty"`
-	EndTime       string                 `protobuf:"bytes,4,opt,name=end_time,json=endtime,proto3" json:"end_time,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xname of the place.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Types of events, e.g. `Detected`.
+	EventType []string `protobuf:"bytes,2,rep,name=event_type,json=eventtype,proto3" json:"event_type,omitempty"`
+	// RFC 3339; events after it.
+	StartTime string `protobuf:"bytes,3,opt,name=start_time,json=starttime,proto3" json:"start_time,omitempty"`
+	// RFC 3339; events before it.
+	EndTime       string `protobuf:"bytes,4,opt,name=end_time,json=endtime,proto3" json:"end_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -480,12 +498,17 @@ func (x *GetHardwareHistoryRequest) GetEndTime() string {
 	return ""
 }
 
+// Request of `HardwareHistoryService.GetFruHistory`.
 type GetFruHistoryRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	FruId         string                 `protobuf:"bytes,1,opt,name=fru_id,json=fruId,proto3" json:"fru_id,omitempty"`
-	EventType     []string               `protobuf:"bytes,2,rep,name=event_type,json=eventtype,proto3" json:"event_type,omitempty"`
-	StartTime     string                 `protobuf:"bytes,3,opt,name=start_time,json=starttime,proto3" json:"start_time,omitempty"`
-	EndTime       string                 `protobuf:"bytes,4,opt,name=end_time,json=endtime,proto3" json:"end_time,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// FRU ID of the unit.
+	FruId string `protobuf:"bytes,1,opt,name=fru_id,json=fruId,proto3" json:"fru_id,omitempty"`
+	// Types of events, e.g. `Detected`.
+	EventType []string `protobuf:"bytes,2,rep,name=event_type,json=eventtype,proto3" json:"event_type,omitempty"`
+	// RFC 3339; events after it.
+	StartTime string `protobuf:"bytes,3,opt,name=start_time,json=starttime,proto3" json:"start_time,omitempty"`
+	// RFC 3339; events before it.
+	EndTime       string `protobuf:"bytes,4,opt,name=end_time,json=endtime,proto3" json:"end_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -548,9 +571,11 @@ func (x *GetFruHistoryRequest) GetEndTime() string {
 	return ""
 }
 
+// Request of `HardwareHistoryService.DeleteHardwareHistory`.
 type DeleteHardwareHistoryRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xname of the place.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -592,9 +617,11 @@ func (x *DeleteHardwareHistoryRequest) GetId() string {
 	return ""
 }
 
+// Request of `HardwareHistoryService.DeleteFruHistory`.
 type DeleteFruHistoryRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	FruId         string                 `protobuf:"bytes,1,opt,name=fru_id,json=fruId,proto3" json:"fru_id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// FRU ID of the unit.
+	FruId         string `protobuf:"bytes,1,opt,name=fru_id,json=fruId,proto3" json:"fru_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -636,6 +663,7 @@ func (x *DeleteFruHistoryRequest) GetFruId() string {
 	return ""
 }
 
+// Request of `HardwareHistoryService.DeleteAllHardwareHistory`.
 type DeleteAllHardwareHistoryRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields

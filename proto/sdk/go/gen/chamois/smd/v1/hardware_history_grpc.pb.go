@@ -42,8 +42,11 @@ type HardwareHistoryServiceClient interface {
 	ListFruHistory(ctx context.Context, in *ListFruHistoryRequest, opts ...grpc.CallOption) (*ListHardwareHistoryResponse, error)
 	// Of one unit, which need not be there any more.
 	GetFruHistory(ctx context.Context, in *GetFruHistoryRequest, opts ...grpc.CallOption) (*HardwareHistory, error)
+	// Forgets the events of one place.
 	DeleteHardwareHistory(ctx context.Context, in *DeleteHardwareHistoryRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
+	// Forgets the events of one unit.
 	DeleteFruHistory(ctx context.Context, in *DeleteFruHistoryRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
+	// Forgets all events.
 	DeleteAllHardwareHistory(ctx context.Context, in *DeleteAllHardwareHistoryRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
 }
 
@@ -139,8 +142,11 @@ type HardwareHistoryServiceServer interface {
 	ListFruHistory(context.Context, *ListFruHistoryRequest) (*ListHardwareHistoryResponse, error)
 	// Of one unit, which need not be there any more.
 	GetFruHistory(context.Context, *GetFruHistoryRequest) (*HardwareHistory, error)
+	// Forgets the events of one place.
 	DeleteHardwareHistory(context.Context, *DeleteHardwareHistoryRequest) (*DeleteResponse, error)
+	// Forgets the events of one unit.
 	DeleteFruHistory(context.Context, *DeleteFruHistoryRequest) (*DeleteResponse, error)
+	// Forgets all events.
 	DeleteAllHardwareHistory(context.Context, *DeleteAllHardwareHistoryRequest) (*DeleteResponse, error)
 	mustEmbedUnimplementedHardwareHistoryServiceServer()
 }

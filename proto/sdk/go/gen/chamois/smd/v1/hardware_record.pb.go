@@ -30,9 +30,11 @@ type HardwareHistoryRecord_Type int32
 
 const (
 	HardwareHistoryRecord_TYPE_UNSPECIFIED HardwareHistoryRecord_Type = 0
-	HardwareHistoryRecord_TYPE_ADDED       HardwareHistoryRecord_Type = 1
+	// HSM's own; never stored here.
+	HardwareHistoryRecord_TYPE_ADDED HardwareHistoryRecord_Type = 1
 	// The unit left this place.
 	HardwareHistoryRecord_TYPE_REMOVED HardwareHistoryRecord_Type = 2
+	// HSM's own; never stored here.
 	HardwareHistoryRecord_TYPE_SCANNED HardwareHistoryRecord_Type = 3
 	// The unit is in this place and was not there before.
 	HardwareHistoryRecord_TYPE_DETECTED HardwareHistoryRecord_Type = 4
@@ -91,7 +93,8 @@ type HardwareLocationRecord struct {
 	// The unit that is there; empty when none is.
 	FruId string `protobuf:"bytes,2,opt,name=fru_id,json=fruId,proto3" json:"fru_id,omitempty"`
 	// JSON object; empty when nothing is known.
-	Info          string         `protobuf:"bytes,3,opt,name=info,proto3" json:"info,omitempty"`
+	Info string `protobuf:"bytes,3,opt,name=info,proto3" json:"info,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
 	Meta          *v1.ObjectMeta `protobuf:"bytes,4,opt,name=meta,proto3" json:"meta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -161,13 +164,18 @@ type HardwareFruRecord struct {
 	// E.g. `Node.HPE.P16690B21.MXQ03000B1`; `FRUIDfor` and the xname for a unit that nothing tells from others.
 	FruId string `protobuf:"bytes,1,opt,name=fru_id,json=fruId,proto3" json:"fru_id,omitempty"`
 	// HMS type of the place that it is or was in.
-	Type         string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
-	Subtype      string `protobuf:"bytes,3,opt,name=subtype,proto3" json:"subtype,omitempty"`
+	Type string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
+	// Free text that tells kinds of one type apart.
+	Subtype string `protobuf:"bytes,3,opt,name=subtype,proto3" json:"subtype,omitempty"`
+	// Who made it.
 	Manufacturer string `protobuf:"bytes,4,opt,name=manufacturer,proto3" json:"manufacturer,omitempty"`
-	PartNumber   string `protobuf:"bytes,5,opt,name=part_number,json=partNumber,proto3" json:"part_number,omitempty"`
+	// Part number, as the maker writes it.
+	PartNumber string `protobuf:"bytes,5,opt,name=part_number,json=partNumber,proto3" json:"part_number,omitempty"`
+	// Serial number, as the maker writes it.
 	SerialNumber string `protobuf:"bytes,6,opt,name=serial_number,json=serialNumber,proto3" json:"serial_number,omitempty"`
 	// JSON object, the three above and the UUID among it; empty when nothing is known.
-	Info string         `protobuf:"bytes,7,opt,name=info,proto3" json:"info,omitempty"`
+	Info string `protobuf:"bytes,7,opt,name=info,proto3" json:"info,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
 	Meta *v1.ObjectMeta `protobuf:"bytes,8,opt,name=meta,proto3" json:"meta,omitempty"`
 	// Lower case; empty for a unit without one.
 	Uuid          string `protobuf:"bytes,9,opt,name=uuid,proto3" json:"uuid,omitempty"`
@@ -272,7 +280,8 @@ func (x *HardwareFruRecord) GetUuid() string {
 type HardwareHistoryRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Normalised xname.
-	Id            string                         `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// At most the newest hundred.
 	Events        []*HardwareHistoryRecord_Event `protobuf:"bytes,2,rep,name=events,proto3" json:"events,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -325,7 +334,8 @@ func (x *HardwareHistoryRecord) GetEvents() []*HardwareHistoryRecord_Event {
 // What is found in one place.
 type HardwareEntry struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Xname of the place.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// As in HardwareLocationRecord.
 	Info string `protobuf:"bytes,2,opt,name=info,proto3" json:"info,omitempty"`
 	// Absent: the place is empty.
@@ -385,10 +395,13 @@ func (x *HardwareEntry) GetFru() *HardwareFruRecord {
 	return nil
 }
 
+// One of them.
 type HardwareHistoryRecord_Event struct {
-	state protoimpl.MessageState     `protogen:"open.v1"`
-	Type  HardwareHistoryRecord_Type `protobuf:"varint,1,opt,name=type,proto3,enum=chamois.smd.v1.HardwareHistoryRecord_Type" json:"type,omitempty"`
-	FruId string                     `protobuf:"bytes,2,opt,name=fru_id,json=fruId,proto3" json:"fru_id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What happened.
+	Type HardwareHistoryRecord_Type `protobuf:"varint,1,opt,name=type,proto3,enum=chamois.smd.v1.HardwareHistoryRecord_Type" json:"type,omitempty"`
+	// The unit.
+	FruId string `protobuf:"bytes,2,opt,name=fru_id,json=fruId,proto3" json:"fru_id,omitempty"`
 	// Cluster time, milliseconds since the Unix epoch.
 	AtMs uint64 `protobuf:"varint,3,opt,name=at_ms,json=atMs,proto3" json:"at_ms,omitempty"`
 	// Log index.

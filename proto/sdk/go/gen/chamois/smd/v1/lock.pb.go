@@ -26,23 +26,39 @@ const (
 // Which components are meant, and how. Values of one key are alternatives, keys add up, `!` negates: as in State/Components.
 // Without any, all components are meant.
 type LockRequest struct {
-	state               protoimpl.MessageState `protogen:"open.v1"`
-	ComponentIds        []string               `protobuf:"bytes,1,rep,name=component_ids,json=ComponentIDs,proto3" json:"component_ids,omitempty"`
-	Nid                 []string               `protobuf:"bytes,2,rep,name=nid,json=NID,proto3" json:"nid,omitempty"`
-	Type                []string               `protobuf:"bytes,3,rep,name=type,json=Type,proto3" json:"type,omitempty"`
-	State               []string               `protobuf:"bytes,4,rep,name=state,json=State,proto3" json:"state,omitempty"`
-	Flag                []string               `protobuf:"bytes,5,rep,name=flag,json=Flag,proto3" json:"flag,omitempty"`
-	Enabled             []string               `protobuf:"bytes,6,rep,name=enabled,json=Enabled,proto3" json:"enabled,omitempty"`
-	SoftwareStatus      []string               `protobuf:"bytes,7,rep,name=software_status,json=SoftwareStatus,proto3" json:"software_status,omitempty"`
-	Role                []string               `protobuf:"bytes,8,rep,name=role,json=Role,proto3" json:"role,omitempty"`
-	SubRole             []string               `protobuf:"bytes,9,rep,name=sub_role,json=SubRole,proto3" json:"sub_role,omitempty"`
-	Subtype             []string               `protobuf:"bytes,10,rep,name=subtype,json=Subtype,proto3" json:"subtype,omitempty"`
-	Arch                []string               `protobuf:"bytes,11,rep,name=arch,json=Arch,proto3" json:"arch,omitempty"`
-	Class               []string               `protobuf:"bytes,12,rep,name=class,json=Class,proto3" json:"class,omitempty"`
-	Group               []string               `protobuf:"bytes,13,rep,name=group,json=Group,proto3" json:"group,omitempty"`
-	Partition           []string               `protobuf:"bytes,14,rep,name=partition,json=Partition,proto3" json:"partition,omitempty"`
-	Locked              []string               `protobuf:"bytes,15,rep,name=locked,json=Locked,proto3" json:"locked,omitempty"`
-	ReservationDisabled []string               `protobuf:"bytes,16,rep,name=reservation_disabled,json=ReservationDisabled,proto3" json:"reservation_disabled,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xnames.
+	ComponentIds []string `protobuf:"bytes,1,rep,name=component_ids,json=ComponentIDs,proto3" json:"component_ids,omitempty"`
+	// Node ids, numbers.
+	Nid []string `protobuf:"bytes,2,rep,name=nid,json=NID,proto3" json:"nid,omitempty"`
+	// HMS types, e.g. `Node`.
+	Type []string `protobuf:"bytes,3,rep,name=type,json=Type,proto3" json:"type,omitempty"`
+	// States by their names in HSM, e.g. `Ready`.
+	State []string `protobuf:"bytes,4,rep,name=state,json=State,proto3" json:"state,omitempty"`
+	// Flags by their names in HSM, e.g. `OK`.
+	Flag []string `protobuf:"bytes,5,rep,name=flag,json=Flag,proto3" json:"flag,omitempty"`
+	// `true` or `false`.
+	Enabled []string `protobuf:"bytes,6,rep,name=enabled,json=Enabled,proto3" json:"enabled,omitempty"`
+	// Texts of SoftwareStatus.
+	SoftwareStatus []string `protobuf:"bytes,7,rep,name=software_status,json=SoftwareStatus,proto3" json:"software_status,omitempty"`
+	// Roles, e.g. `Compute`.
+	Role []string `protobuf:"bytes,8,rep,name=role,json=Role,proto3" json:"role,omitempty"`
+	// Subroles, e.g. `Worker`.
+	SubRole []string `protobuf:"bytes,9,rep,name=sub_role,json=SubRole,proto3" json:"sub_role,omitempty"`
+	// Texts of Subtype.
+	Subtype []string `protobuf:"bytes,10,rep,name=subtype,json=Subtype,proto3" json:"subtype,omitempty"`
+	// Architectures by their names in HSM, e.g. `X86`.
+	Arch []string `protobuf:"bytes,11,rep,name=arch,json=Arch,proto3" json:"arch,omitempty"`
+	// Classes by their names in HSM, e.g. `River`.
+	Class []string `protobuf:"bytes,12,rep,name=class,json=Class,proto3" json:"class,omitempty"`
+	// Labels of groups; `NULL` alone: in no group.
+	Group []string `protobuf:"bytes,13,rep,name=group,json=Group,proto3" json:"group,omitempty"`
+	// Names of partitions; `NULL` alone: in no partition.
+	Partition []string `protobuf:"bytes,14,rep,name=partition,json=Partition,proto3" json:"partition,omitempty"`
+	// `true` or `false`: whether it is kept for the administrator.
+	Locked []string `protobuf:"bytes,15,rep,name=locked,json=Locked,proto3" json:"locked,omitempty"`
+	// `true` or `false`: whether nobody may reserve it.
+	ReservationDisabled []string `protobuf:"bytes,16,rep,name=reservation_disabled,json=ReservationDisabled,proto3" json:"reservation_disabled,omitempty"`
 	// `true` or `false`; the first counts. Of the status only.
 	Reserved []string `protobuf:"bytes,17,rep,name=reserved,json=Reserved,proto3" json:"reserved,omitempty"`
 	// `rigid`, which is the default, or `flexible`.
@@ -218,14 +234,21 @@ func (x *LockRequest) GetReservationDuration() int32 {
 
 // The filters of HSM's GET.
 type ListLockStatusRequest struct {
-	state               protoimpl.MessageState `protogen:"open.v1"`
-	Type                []string               `protobuf:"bytes,1,rep,name=type,proto3" json:"type,omitempty"`
-	State               []string               `protobuf:"bytes,2,rep,name=state,proto3" json:"state,omitempty"`
-	Role                []string               `protobuf:"bytes,3,rep,name=role,proto3" json:"role,omitempty"`
-	SubRole             []string               `protobuf:"bytes,4,rep,name=sub_role,json=subrole,proto3" json:"sub_role,omitempty"`
-	Locked              []string               `protobuf:"bytes,5,rep,name=locked,proto3" json:"locked,omitempty"`
-	Reserved            []string               `protobuf:"bytes,6,rep,name=reserved,proto3" json:"reserved,omitempty"`
-	ReservationDisabled []string               `protobuf:"bytes,7,rep,name=reservation_disabled,json=reservationdisabled,proto3" json:"reservation_disabled,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// HMS types, e.g. `Node`.
+	Type []string `protobuf:"bytes,1,rep,name=type,proto3" json:"type,omitempty"`
+	// States by their names in HSM, e.g. `Ready`.
+	State []string `protobuf:"bytes,2,rep,name=state,proto3" json:"state,omitempty"`
+	// Roles, e.g. `Compute`.
+	Role []string `protobuf:"bytes,3,rep,name=role,proto3" json:"role,omitempty"`
+	// Subroles, e.g. `Worker`.
+	SubRole []string `protobuf:"bytes,4,rep,name=sub_role,json=subrole,proto3" json:"sub_role,omitempty"`
+	// `true` or `false`: whether it is kept for the administrator.
+	Locked []string `protobuf:"bytes,5,rep,name=locked,proto3" json:"locked,omitempty"`
+	// `true` or `false`: whether somebody has reserved it; the first counts.
+	Reserved []string `protobuf:"bytes,6,rep,name=reserved,proto3" json:"reserved,omitempty"`
+	// `true` or `false`: whether nobody may reserve it.
+	ReservationDisabled []string `protobuf:"bytes,7,rep,name=reservation_disabled,json=reservationdisabled,proto3" json:"reservation_disabled,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
 }
@@ -309,12 +332,17 @@ func (x *ListLockStatusRequest) GetReservationDisabled() []string {
 	return nil
 }
 
+// What became of each component.
 type LockResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Counts        *LockCounts            `protobuf:"bytes,1,opt,name=counts,json=Counts,proto3" json:"counts,omitempty"`
-	Success       *LockedIds             `protobuf:"bytes,2,opt,name=success,json=Success,proto3" json:"success,omitempty"`
-	Failure       []*LockFailure         `protobuf:"bytes,3,rep,name=failure,json=Failure,proto3" json:"failure,omitempty"`
-	Revision      uint64                 `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many.
+	Counts *LockCounts `protobuf:"bytes,1,opt,name=counts,json=Counts,proto3" json:"counts,omitempty"`
+	// Those for which it was done.
+	Success *LockedIds `protobuf:"bytes,2,opt,name=success,json=Success,proto3" json:"success,omitempty"`
+	// Those for which it could not be done, and why.
+	Failure []*LockFailure `protobuf:"bytes,3,rep,name=failure,json=Failure,proto3" json:"failure,omitempty"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision      uint64 `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -377,11 +405,15 @@ func (x *LockResponse) GetRevision() uint64 {
 	return 0
 }
 
+// How many components.
 type LockCounts struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Total         uint32                 `protobuf:"varint,1,opt,name=total,json=Total,proto3" json:"total,omitempty"`
-	Success       uint32                 `protobuf:"varint,2,opt,name=success,json=Success,proto3" json:"success,omitempty"`
-	Failure       uint32                 `protobuf:"varint,3,opt,name=failure,json=Failure,proto3" json:"failure,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// That were meant.
+	Total uint32 `protobuf:"varint,1,opt,name=total,json=Total,proto3" json:"total,omitempty"`
+	// For which it was done.
+	Success uint32 `protobuf:"varint,2,opt,name=success,json=Success,proto3" json:"success,omitempty"`
+	// For which it could not be done.
+	Failure       uint32 `protobuf:"varint,3,opt,name=failure,json=Failure,proto3" json:"failure,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -437,6 +469,7 @@ func (x *LockCounts) GetFailure() uint32 {
 	return 0
 }
 
+// Components for which it was done.
 type LockedIds struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Xnames.
@@ -482,6 +515,7 @@ func (x *LockedIds) GetComponentIds() []string {
 	return nil
 }
 
+// A component for which it could not be done.
 type LockFailure struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Xname.
@@ -536,9 +570,11 @@ func (x *LockFailure) GetReason() string {
 	return ""
 }
 
+// How it stands with components.
 type LockStatus struct {
-	state      protoimpl.MessageState `protogen:"open.v1"`
-	Components []*ComponentLock       `protobuf:"bytes,1,rep,name=components,json=Components,proto3" json:"components,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sorted by xname.
+	Components []*ComponentLock `protobuf:"bytes,1,rep,name=components,json=Components,proto3" json:"components,omitempty"`
 	// Of the `component_ids` asked for, those that were not found.
 	NotFound []string `protobuf:"bytes,2,rep,name=not_found,json=NotFound,proto3" json:"not_found,omitempty"`
 	// Revision of the state that was read.
@@ -598,17 +634,21 @@ func (x *LockStatus) GetRevision() uint64 {
 	return 0
 }
 
+// How it stands with one component.
 type ComponentLock struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Xname.
-	Id       string `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
-	Locked   bool   `protobuf:"varint,2,opt,name=locked,json=Locked,proto3" json:"locked,omitempty"`
-	Reserved bool   `protobuf:"varint,3,opt,name=reserved,json=Reserved,proto3" json:"reserved,omitempty"`
+	Id string `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
+	// It is kept for the administrator.
+	Locked bool `protobuf:"varint,2,opt,name=locked,json=Locked,proto3" json:"locked,omitempty"`
+	// Somebody has reserved it.
+	Reserved bool `protobuf:"varint,3,opt,name=reserved,json=Reserved,proto3" json:"reserved,omitempty"`
 	// RFC 3339, UTC, of the reservation.
 	CreationTime string `protobuf:"bytes,4,opt,name=creation_time,json=CreationTime,proto3" json:"creation_time,omitempty"`
 	// RFC 3339, UTC; empty if the reservation does not expire.
-	ExpirationTime      string `protobuf:"bytes,5,opt,name=expiration_time,json=ExpirationTime,proto3" json:"expiration_time,omitempty"`
-	ReservationDisabled bool   `protobuf:"varint,6,opt,name=reservation_disabled,json=ReservationDisabled,proto3" json:"reservation_disabled,omitempty"`
+	ExpirationTime string `protobuf:"bytes,5,opt,name=expiration_time,json=ExpirationTime,proto3" json:"expiration_time,omitempty"`
+	// Nobody may reserve it.
+	ReservationDisabled bool `protobuf:"varint,6,opt,name=reservation_disabled,json=ReservationDisabled,proto3" json:"reservation_disabled,omitempty"`
 	// Who made the reservation, e.g. `token/power-control`.
 	ReservedBy    string `protobuf:"bytes,7,opt,name=reserved_by,json=reservedBy,proto3" json:"reserved_by,omitempty"`
 	unknownFields protoimpl.UnknownFields

@@ -36,13 +36,17 @@ const (
 // All of these take HSM's two models. `rigid` (the default): all or nothing, INVALID_ARGUMENT with the first component
 // that stands in the way. `flexible`: what can be done is done, the rest is in `failure`.
 type LockServiceClient interface {
+	// Keeps components for the administrator: no service reserves them.
 	LockComponents(ctx context.Context, in *LockRequest, opts ...grpc.CallOption) (*LockResponse, error)
+	// Keeps them for nobody.
 	UnlockComponents(ctx context.Context, in *LockRequest, opts ...grpc.CallOption) (*LockResponse, error)
 	// Nobody reserves these components any more; reservations that there are end.
 	DisableReservations(ctx context.Context, in *LockRequest, opts ...grpc.CallOption) (*LockResponse, error)
 	// They may be reserved again.
 	RepairReservations(ctx context.Context, in *LockRequest, opts ...grpc.CallOption) (*LockResponse, error)
+	// How it stands with components that are named or match.
 	QueryLockStatus(ctx context.Context, in *LockRequest, opts ...grpc.CallOption) (*LockStatus, error)
+	// How it stands with all components that match.
 	ListLockStatus(ctx context.Context, in *ListLockStatusRequest, opts ...grpc.CallOption) (*LockStatus, error)
 }
 
@@ -123,13 +127,17 @@ func (c *lockServiceClient) ListLockStatus(ctx context.Context, in *ListLockStat
 // All of these take HSM's two models. `rigid` (the default): all or nothing, INVALID_ARGUMENT with the first component
 // that stands in the way. `flexible`: what can be done is done, the rest is in `failure`.
 type LockServiceServer interface {
+	// Keeps components for the administrator: no service reserves them.
 	LockComponents(context.Context, *LockRequest) (*LockResponse, error)
+	// Keeps them for nobody.
 	UnlockComponents(context.Context, *LockRequest) (*LockResponse, error)
 	// Nobody reserves these components any more; reservations that there are end.
 	DisableReservations(context.Context, *LockRequest) (*LockResponse, error)
 	// They may be reserved again.
 	RepairReservations(context.Context, *LockRequest) (*LockResponse, error)
+	// How it stands with components that are named or match.
 	QueryLockStatus(context.Context, *LockRequest) (*LockStatus, error)
+	// How it stands with all components that match.
 	ListLockStatus(context.Context, *ListLockStatusRequest) (*LockStatus, error)
 	mustEmbedUnimplementedLockServiceServer()
 }

@@ -89,25 +89,43 @@ func (x *Membership) GetPartitionName() string {
 
 // The filters of State/Components, as they are there.
 type ListMembershipsRequest struct {
-	state               protoimpl.MessageState `protogen:"open.v1"`
-	Id                  []string               `protobuf:"bytes,1,rep,name=id,proto3" json:"id,omitempty"`
-	Type                []string               `protobuf:"bytes,2,rep,name=type,proto3" json:"type,omitempty"`
-	State               []string               `protobuf:"bytes,3,rep,name=state,proto3" json:"state,omitempty"`
-	Flag                []string               `protobuf:"bytes,4,rep,name=flag,proto3" json:"flag,omitempty"`
-	Role                []string               `protobuf:"bytes,5,rep,name=role,proto3" json:"role,omitempty"`
-	SubRole             []string               `protobuf:"bytes,6,rep,name=sub_role,json=subrole,proto3" json:"sub_role,omitempty"`
-	Subtype             []string               `protobuf:"bytes,7,rep,name=subtype,proto3" json:"subtype,omitempty"`
-	Arch                []string               `protobuf:"bytes,8,rep,name=arch,proto3" json:"arch,omitempty"`
-	Class               []string               `protobuf:"bytes,9,rep,name=class,proto3" json:"class,omitempty"`
-	Nid                 []string               `protobuf:"bytes,10,rep,name=nid,proto3" json:"nid,omitempty"`
-	NidStart            string                 `protobuf:"bytes,11,opt,name=nid_start,proto3" json:"nid_start,omitempty"`
-	NidEnd              string                 `protobuf:"bytes,12,opt,name=nid_end,proto3" json:"nid_end,omitempty"`
-	Enabled             []string               `protobuf:"bytes,13,rep,name=enabled,proto3" json:"enabled,omitempty"`
-	SoftwareStatus      []string               `protobuf:"bytes,14,rep,name=software_status,json=softwarestatus,proto3" json:"software_status,omitempty"`
-	Group               []string               `protobuf:"bytes,15,rep,name=group,proto3" json:"group,omitempty"`
-	Partition           []string               `protobuf:"bytes,16,rep,name=partition,proto3" json:"partition,omitempty"`
-	Locked              []string               `protobuf:"bytes,17,rep,name=locked,proto3" json:"locked,omitempty"`
-	ReservationDisabled []string               `protobuf:"bytes,18,rep,name=reservation_disabled,proto3" json:"reservation_disabled,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xnames.
+	Id []string `protobuf:"bytes,1,rep,name=id,proto3" json:"id,omitempty"`
+	// HMS types, e.g. `Node`.
+	Type []string `protobuf:"bytes,2,rep,name=type,proto3" json:"type,omitempty"`
+	// States by their names in HSM, e.g. `Ready`.
+	State []string `protobuf:"bytes,3,rep,name=state,proto3" json:"state,omitempty"`
+	// Flags by their names in HSM, e.g. `OK`.
+	Flag []string `protobuf:"bytes,4,rep,name=flag,proto3" json:"flag,omitempty"`
+	// Roles, e.g. `Compute`.
+	Role []string `protobuf:"bytes,5,rep,name=role,proto3" json:"role,omitempty"`
+	// Subroles, e.g. `Worker`.
+	SubRole []string `protobuf:"bytes,6,rep,name=sub_role,json=subrole,proto3" json:"sub_role,omitempty"`
+	// Texts of Subtype.
+	Subtype []string `protobuf:"bytes,7,rep,name=subtype,proto3" json:"subtype,omitempty"`
+	// Architectures by their names in HSM, e.g. `X86`.
+	Arch []string `protobuf:"bytes,8,rep,name=arch,proto3" json:"arch,omitempty"`
+	// Classes by their names in HSM, e.g. `River`.
+	Class []string `protobuf:"bytes,9,rep,name=class,proto3" json:"class,omitempty"`
+	// Node ids, numbers.
+	Nid []string `protobuf:"bytes,10,rep,name=nid,proto3" json:"nid,omitempty"`
+	// Only node ids from this number on.
+	NidStart string `protobuf:"bytes,11,opt,name=nid_start,proto3" json:"nid_start,omitempty"`
+	// Only node ids up to this number.
+	NidEnd string `protobuf:"bytes,12,opt,name=nid_end,proto3" json:"nid_end,omitempty"`
+	// `true` or `false`.
+	Enabled []string `protobuf:"bytes,13,rep,name=enabled,proto3" json:"enabled,omitempty"`
+	// Texts of SoftwareStatus.
+	SoftwareStatus []string `protobuf:"bytes,14,rep,name=software_status,json=softwarestatus,proto3" json:"software_status,omitempty"`
+	// Labels of groups; `NULL` alone: in no group.
+	Group []string `protobuf:"bytes,15,rep,name=group,proto3" json:"group,omitempty"`
+	// Names of partitions; `NULL` alone: in no partition.
+	Partition []string `protobuf:"bytes,16,rep,name=partition,proto3" json:"partition,omitempty"`
+	// `true` or `false`: whether it is kept for the administrator.
+	Locked []string `protobuf:"bytes,17,rep,name=locked,proto3" json:"locked,omitempty"`
+	// `true` or `false`: whether nobody may reserve it.
+	ReservationDisabled []string `protobuf:"bytes,18,rep,name=reservation_disabled,proto3" json:"reservation_disabled,omitempty"`
 	// At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000.
 	PageSize uint32 `protobuf:"varint,100,opt,name=page_size,proto3" json:"page_size,omitempty"`
 	// `next_page_token` of the answer before; the filters must be the same as there.
@@ -286,6 +304,7 @@ func (x *ListMembershipsRequest) GetPageToken() string {
 	return ""
 }
 
+// Answer of `MembershipService.ListMemberships`.
 type ListMembershipsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Of every component that matches, in a group or not; sorted by xname.
@@ -349,9 +368,11 @@ func (x *ListMembershipsResponse) GetNextPageToken() string {
 	return ""
 }
 
+// Request of `MembershipService.GetMembership`.
 type GetMembershipRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xname.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

@@ -29,7 +29,9 @@ const (
 //
 // SMD's memberships.
 type MembershipServiceClient interface {
+	// What components are members of.
 	ListMemberships(ctx context.Context, in *ListMembershipsRequest, opts ...grpc.CallOption) (*ListMembershipsResponse, error)
+	// What one component is a member of. One that is not there: NOT_FOUND.
 	GetMembership(ctx context.Context, in *GetMembershipRequest, opts ...grpc.CallOption) (*Membership, error)
 }
 
@@ -67,7 +69,9 @@ func (c *membershipServiceClient) GetMembership(ctx context.Context, in *GetMemb
 //
 // SMD's memberships.
 type MembershipServiceServer interface {
+	// What components are members of.
 	ListMemberships(context.Context, *ListMembershipsRequest) (*ListMembershipsResponse, error)
+	// What one component is a member of. One that is not there: NOT_FOUND.
 	GetMembership(context.Context, *GetMembershipRequest) (*Membership, error)
 	mustEmbedUnimplementedMembershipServiceServer()
 }

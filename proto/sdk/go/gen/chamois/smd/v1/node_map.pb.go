@@ -30,12 +30,15 @@ type NodeMap struct {
 	// Xname of a node: the key.
 	Id string `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
 	// Node id, unique among the maps.
-	Nid     uint64 `protobuf:"varint,2,opt,name=nid,json=NID,proto3" json:"nid,omitempty"`
-	Role    string `protobuf:"bytes,3,opt,name=role,json=Role,proto3" json:"role,omitempty"`
+	Nid uint64 `protobuf:"varint,2,opt,name=nid,json=NID,proto3" json:"nid,omitempty"`
+	// Role that the node gets; empty: none from here.
+	Role string `protobuf:"bytes,3,opt,name=role,json=Role,proto3" json:"role,omitempty"`
+	// Subrole that the node gets; empty: none from here.
 	SubRole string `protobuf:"bytes,4,opt,name=sub_role,json=SubRole,proto3" json:"sub_role,omitempty"`
 	// Anything; kept and shown.
-	NodeInfo      *structpb.Value `protobuf:"bytes,5,opt,name=node_info,json=NodeInfo,proto3" json:"node_info,omitempty"`
-	Meta          *v1.ObjectMeta  `protobuf:"bytes,6,opt,name=meta,proto3" json:"meta,omitempty"`
+	NodeInfo *structpb.Value `protobuf:"bytes,5,opt,name=node_info,json=NodeInfo,proto3" json:"node_info,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
+	Meta          *v1.ObjectMeta `protobuf:"bytes,6,opt,name=meta,proto3" json:"meta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -112,6 +115,7 @@ func (x *NodeMap) GetMeta() *v1.ObjectMeta {
 	return nil
 }
 
+// Request of `NodeMapService.ListNodeMaps`.
 type ListNodeMapsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000.
@@ -166,11 +170,13 @@ func (x *ListNodeMapsRequest) GetPageToken() string {
 	return ""
 }
 
+// Answer of `NodeMapService.ListNodeMaps`.
 type ListNodeMapsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Sorted by xname.
 	NodeMaps []*NodeMap `protobuf:"bytes,1,rep,name=node_maps,json=NodeMaps,proto3" json:"node_maps,omitempty"`
-	Revision uint64     `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Revision of the state that was read.
+	Revision uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
 	// Where the next page begins; empty: there is none.
 	NextPageToken string `protobuf:"bytes,103,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -230,13 +236,19 @@ func (x *ListNodeMapsResponse) GetNextPageToken() string {
 
 // HSM takes a list, or one map as the body itself.
 type PutNodeMapsRequest struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	NodeMaps []*NodeMap             `protobuf:"bytes,1,rep,name=node_maps,json=NodeMaps,proto3" json:"node_maps,omitempty"`
-	Id       string                 `protobuf:"bytes,2,opt,name=id,json=ID,proto3" json:"id,omitempty"`
-	Nid      uint64                 `protobuf:"varint,3,opt,name=nid,json=NID,proto3" json:"nid,omitempty"`
-	Role     string                 `protobuf:"bytes,4,opt,name=role,json=Role,proto3" json:"role,omitempty"`
-	SubRole  string                 `protobuf:"bytes,5,opt,name=sub_role,json=SubRole,proto3" json:"sub_role,omitempty"`
-	NodeInfo *structpb.Value        `protobuf:"bytes,6,opt,name=node_info,json=NodeInfo,proto3" json:"node_info,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Each xname once.
+	NodeMaps []*NodeMap `protobuf:"bytes,1,rep,name=node_maps,json=NodeMaps,proto3" json:"node_maps,omitempty"`
+	// Of one map that is the body itself, as in `NodeMap`; so those below.
+	Id string `protobuf:"bytes,2,opt,name=id,json=ID,proto3" json:"id,omitempty"`
+	// As in `NodeMap`.
+	Nid uint64 `protobuf:"varint,3,opt,name=nid,json=NID,proto3" json:"nid,omitempty"`
+	// As in `NodeMap`.
+	Role string `protobuf:"bytes,4,opt,name=role,json=Role,proto3" json:"role,omitempty"`
+	// As in `NodeMap`.
+	SubRole string `protobuf:"bytes,5,opt,name=sub_role,json=SubRole,proto3" json:"sub_role,omitempty"`
+	// As in `NodeMap`.
+	NodeInfo *structpb.Value `protobuf:"bytes,6,opt,name=node_info,json=NodeInfo,proto3" json:"node_info,omitempty"`
 	// Refuse (ABORTED) unless the `modified.revision` of each, in the order of the list, equals this; 0: it must not exist
 	// yet. Empty: no conditions.
 	IfRevisions   []uint64 `protobuf:"varint,100,rep,packed,name=if_revisions,json=ifRevisions,proto3" json:"if_revisions,omitempty"`
@@ -325,12 +337,17 @@ func (x *PutNodeMapsRequest) GetIfRevisions() []uint64 {
 
 // The map, as in `NodeMap`.
 type PutNodeMapRequest struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	Id       string                 `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
-	Nid      uint64                 `protobuf:"varint,2,opt,name=nid,json=NID,proto3" json:"nid,omitempty"`
-	Role     string                 `protobuf:"bytes,3,opt,name=role,json=Role,proto3" json:"role,omitempty"`
-	SubRole  string                 `protobuf:"bytes,4,opt,name=sub_role,json=SubRole,proto3" json:"sub_role,omitempty"`
-	NodeInfo *structpb.Value        `protobuf:"bytes,5,opt,name=node_info,json=NodeInfo,proto3" json:"node_info,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in `NodeMap`.
+	Id string `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
+	// As in `NodeMap`.
+	Nid uint64 `protobuf:"varint,2,opt,name=nid,json=NID,proto3" json:"nid,omitempty"`
+	// As in `NodeMap`.
+	Role string `protobuf:"bytes,3,opt,name=role,json=Role,proto3" json:"role,omitempty"`
+	// As in `NodeMap`.
+	SubRole string `protobuf:"bytes,4,opt,name=sub_role,json=SubRole,proto3" json:"sub_role,omitempty"`
+	// As in `NodeMap`.
+	NodeInfo *structpb.Value `protobuf:"bytes,5,opt,name=node_info,json=NodeInfo,proto3" json:"node_info,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the map's `modified.revision` equals this.
 	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -411,10 +428,13 @@ func (x *PutNodeMapRequest) GetIfRevision() uint64 {
 
 // HSM's answer to a POST of maps, e.g. `{"code":0,"message":"Created or modified 2 entries"}`.
 type MapsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Code          int32                  `protobuf:"varint,1,opt,name=code,proto3" json:"code,omitempty"`
-	Message       string                 `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
-	Revision      uint64                 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Always 0, as HSM has it.
+	Code int32 `protobuf:"varint,1,opt,name=code,proto3" json:"code,omitempty"`
+	// What was done, for a person.
+	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision      uint64 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -470,6 +490,7 @@ func (x *MapsResponse) GetRevision() uint64 {
 	return 0
 }
 
+// Request of `NodeMapService.DeleteNodeMaps`.
 type DeleteNodeMapsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -506,9 +527,11 @@ func (*DeleteNodeMapsRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_smd_v1_node_map_proto_rawDescGZIP(), []int{6}
 }
 
+// Request of `NodeMapService.GetNodeMap`.
 type GetNodeMapRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xname.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -550,9 +573,11 @@ func (x *GetNodeMapRequest) GetId() string {
 	return ""
 }
 
+// Request of `NodeMapService.DeleteNodeMap`.
 type DeleteNodeMapRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Xname.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the map's `modified.revision` equals this.
 	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields

@@ -33,13 +33,17 @@ const (
 //
 // SMD's Defaults/NodeMaps.
 type NodeMapServiceClient interface {
+	// All maps, sorted by xname.
 	ListNodeMaps(ctx context.Context, in *ListNodeMapsRequest, opts ...grpc.CallOption) (*ListNodeMapsResponse, error)
 	// Creates or replaces maps, all or none. A NID that is another node's: ALREADY_EXISTS, naming the other.
 	PutNodeMaps(ctx context.Context, in *PutNodeMapsRequest, opts ...grpc.CallOption) (*MapsResponse, error)
+	// Removes all maps. None there: NOT_FOUND.
 	DeleteNodeMaps(ctx context.Context, in *DeleteNodeMapsRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
+	// One map. One that is not there: NOT_FOUND.
 	GetNodeMap(ctx context.Context, in *GetNodeMapRequest, opts ...grpc.CallOption) (*NodeMap, error)
 	// Creates or replaces one.
 	PutNodeMap(ctx context.Context, in *PutNodeMapRequest, opts ...grpc.CallOption) (*NodeMap, error)
+	// Removes one map. One that is not there: NOT_FOUND.
 	DeleteNodeMap(ctx context.Context, in *DeleteNodeMapRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
 }
 
@@ -117,13 +121,17 @@ func (c *nodeMapServiceClient) DeleteNodeMap(ctx context.Context, in *DeleteNode
 //
 // SMD's Defaults/NodeMaps.
 type NodeMapServiceServer interface {
+	// All maps, sorted by xname.
 	ListNodeMaps(context.Context, *ListNodeMapsRequest) (*ListNodeMapsResponse, error)
 	// Creates or replaces maps, all or none. A NID that is another node's: ALREADY_EXISTS, naming the other.
 	PutNodeMaps(context.Context, *PutNodeMapsRequest) (*MapsResponse, error)
+	// Removes all maps. None there: NOT_FOUND.
 	DeleteNodeMaps(context.Context, *DeleteNodeMapsRequest) (*DeleteResponse, error)
+	// One map. One that is not there: NOT_FOUND.
 	GetNodeMap(context.Context, *GetNodeMapRequest) (*NodeMap, error)
 	// Creates or replaces one.
 	PutNodeMap(context.Context, *PutNodeMapRequest) (*NodeMap, error)
+	// Removes one map. One that is not there: NOT_FOUND.
 	DeleteNodeMap(context.Context, *DeleteNodeMapRequest) (*DeleteResponse, error)
 	mustEmbedUnimplementedNodeMapServiceServer()
 }

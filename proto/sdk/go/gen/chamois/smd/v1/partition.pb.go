@@ -27,11 +27,14 @@ const (
 type Partition struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `p1` or `p1.2`: the key.
-	Name        string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Free text for people; may be empty.
 	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
 	// Free words in the order given; same characters as a group's.
-	Tags          []string       `protobuf:"bytes,3,rep,name=tags,proto3" json:"tags,omitempty"`
-	Members       *GroupMembers  `protobuf:"bytes,4,opt,name=members,proto3" json:"members,omitempty"`
+	Tags []string `protobuf:"bytes,3,rep,name=tags,proto3" json:"tags,omitempty"`
+	// Its members.
+	Members *GroupMembers `protobuf:"bytes,4,opt,name=members,proto3" json:"members,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
 	Meta          *v1.ObjectMeta `protobuf:"bytes,5,opt,name=meta,proto3" json:"meta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -104,9 +107,11 @@ func (x *Partition) GetMeta() *v1.ObjectMeta {
 
 // Values of one key are alternatives, keys add up.
 type ListPartitionsRequest struct {
-	state     protoimpl.MessageState `protogen:"open.v1"`
-	Partition []string               `protobuf:"bytes,1,rep,name=partition,proto3" json:"partition,omitempty"`
-	Tag       []string               `protobuf:"bytes,2,rep,name=tag,proto3" json:"tag,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Names of partitions.
+	Partition []string `protobuf:"bytes,1,rep,name=partition,proto3" json:"partition,omitempty"`
+	// Partitions with one of these tags.
+	Tag []string `protobuf:"bytes,2,rep,name=tag,proto3" json:"tag,omitempty"`
 	// At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000.
 	PageSize uint32 `protobuf:"varint,100,opt,name=page_size,proto3" json:"page_size,omitempty"`
 	// `next_page_token` of the answer before; the filters must be the same as there.
@@ -173,11 +178,13 @@ func (x *ListPartitionsRequest) GetPageToken() string {
 	return ""
 }
 
+// Answer of `PartitionService.ListPartitions`.
 type ListPartitionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Sorted by name.
 	Partitions []*Partition `protobuf:"bytes,1,rep,name=partitions,proto3" json:"partitions,omitempty"`
-	Revision   uint64       `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Revision of the state that was read.
+	Revision uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
 	// Where the next page begins; empty: there is none.
 	NextPageToken string `protobuf:"bytes,103,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -235,6 +242,7 @@ func (x *ListPartitionsResponse) GetNextPageToken() string {
 	return ""
 }
 
+// Request of `PartitionService.ListPartitionNames`.
 type ListPartitionNamesRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -271,6 +279,7 @@ func (*ListPartitionNamesRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_smd_v1_partition_proto_rawDescGZIP(), []int{3}
 }
 
+// Answer of `PartitionService.ListPartitionNames`.
 type ListPartitionNamesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Sorted.
@@ -316,9 +325,11 @@ func (x *ListPartitionNamesResponse) GetNames() []string {
 	return nil
 }
 
+// Request of `PartitionService.GetPartition`.
 type GetPartitionRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the partition.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -362,10 +373,13 @@ func (x *GetPartitionRequest) GetName() string {
 
 // Absent fields stay as they are.
 type PatchPartitionRequest struct {
-	state       protoimpl.MessageState `protogen:"open.v1"`
-	Name        string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Description *string                `protobuf:"bytes,2,opt,name=description,proto3,oneof" json:"description,omitempty"`
-	Tags        []string               `protobuf:"bytes,3,rep,name=tags,proto3" json:"tags,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the partition.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Free text.
+	Description *string `protobuf:"bytes,2,opt,name=description,proto3,oneof" json:"description,omitempty"`
+	// Its tags from now on.
+	Tags []string `protobuf:"bytes,3,rep,name=tags,proto3" json:"tags,omitempty"`
 	// An empty list is meant; a list that is not empty replaces without it.
 	ReplaceTags bool `protobuf:"varint,4,opt,name=replace_tags,json=replaceTags,proto3" json:"replace_tags,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the partition's `modified.revision` equals this.
@@ -439,9 +453,11 @@ func (x *PatchPartitionRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// What a change of a partition answers.
 type PartitionChange struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Revision      uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision      uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -483,9 +499,11 @@ func (x *PartitionChange) GetRevision() uint64 {
 	return 0
 }
 
+// Request of `PartitionService.DeletePartition`.
 type DeletePartitionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Name of the partition.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the partition's `modified.revision` equals this.
 	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -536,9 +554,11 @@ func (x *DeletePartitionRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Request of `PartitionService.ListPartitionMembers`.
 type ListPartitionMembersRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the partition.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -580,9 +600,11 @@ func (x *ListPartitionMembersRequest) GetName() string {
 	return ""
 }
 
+// Request of `PartitionService.AddPartitionMember`.
 type AddPartitionMemberRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Name of the partition.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Xname of a component.
 	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
 	// More of them.
@@ -651,9 +673,11 @@ func (x *AddPartitionMemberRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Request of `PartitionService.RemovePartitionMember`.
 type RemovePartitionMemberRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Name of the partition.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Xname of a member.
 	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
 	// More of them.

@@ -36,14 +36,20 @@ const (
 //
 // SMD's partitions.
 type PartitionServiceClient interface {
+	// All partitions that match every given filter, sorted by name.
 	ListPartitions(ctx context.Context, in *ListPartitionsRequest, opts ...grpc.CallOption) (*ListPartitionsResponse, error)
 	// A name that exists, or a member that is in another partition: ALREADY_EXISTS or FAILED_PRECONDITION, and nothing is
 	// stored.
 	CreatePartition(ctx context.Context, in *Partition, opts ...grpc.CallOption) (*ResourceUris, error)
+	// The names of all partitions.
 	ListPartitionNames(ctx context.Context, in *ListPartitionNamesRequest, opts ...grpc.CallOption) (*ListPartitionNamesResponse, error)
+	// One partition. One that is not there: NOT_FOUND.
 	GetPartition(ctx context.Context, in *GetPartitionRequest, opts ...grpc.CallOption) (*Partition, error)
+	// Changes what is given of one partition.
 	PatchPartition(ctx context.Context, in *PatchPartitionRequest, opts ...grpc.CallOption) (*PartitionChange, error)
+	// Removes one partition; its members stay. One that is not there: NOT_FOUND.
 	DeletePartition(ctx context.Context, in *DeletePartitionRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
+	// The members of one partition, sorted.
 	ListPartitionMembers(ctx context.Context, in *ListPartitionMembersRequest, opts ...grpc.CallOption) (*GroupMembers, error)
 	// Adds members, all or none. A component that is a member already: ALREADY_EXISTS.
 	AddPartitionMember(ctx context.Context, in *AddPartitionMemberRequest, opts ...grpc.CallOption) (*ResourceUris, error)
@@ -155,14 +161,20 @@ func (c *partitionServiceClient) RemovePartitionMember(ctx context.Context, in *
 //
 // SMD's partitions.
 type PartitionServiceServer interface {
+	// All partitions that match every given filter, sorted by name.
 	ListPartitions(context.Context, *ListPartitionsRequest) (*ListPartitionsResponse, error)
 	// A name that exists, or a member that is in another partition: ALREADY_EXISTS or FAILED_PRECONDITION, and nothing is
 	// stored.
 	CreatePartition(context.Context, *Partition) (*ResourceUris, error)
+	// The names of all partitions.
 	ListPartitionNames(context.Context, *ListPartitionNamesRequest) (*ListPartitionNamesResponse, error)
+	// One partition. One that is not there: NOT_FOUND.
 	GetPartition(context.Context, *GetPartitionRequest) (*Partition, error)
+	// Changes what is given of one partition.
 	PatchPartition(context.Context, *PatchPartitionRequest) (*PartitionChange, error)
+	// Removes one partition; its members stay. One that is not there: NOT_FOUND.
 	DeletePartition(context.Context, *DeletePartitionRequest) (*DeleteResponse, error)
+	// The members of one partition, sorted.
 	ListPartitionMembers(context.Context, *ListPartitionMembersRequest) (*GroupMembers, error)
 	// Adds members, all or none. A component that is a member already: ALREADY_EXISTS.
 	AddPartitionMember(context.Context, *AddPartitionMemberRequest) (*ResourceUris, error)

@@ -29,7 +29,8 @@ type PowerMap struct {
 	// Xname: the key.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Xnames of power connectors and supplies, in the order given; one at least.
-	PoweredBy     []string       `protobuf:"bytes,2,rep,name=powered_by,json=poweredBy,proto3" json:"powered_by,omitempty"`
+	PoweredBy []string `protobuf:"bytes,2,rep,name=powered_by,json=poweredBy,proto3" json:"powered_by,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
 	Meta          *v1.ObjectMeta `protobuf:"bytes,3,opt,name=meta,proto3" json:"meta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -86,6 +87,7 @@ func (x *PowerMap) GetMeta() *v1.ObjectMeta {
 	return nil
 }
 
+// Request of `PowerMapService.ListPowerMaps`.
 type ListPowerMapsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000.
@@ -140,11 +142,13 @@ func (x *ListPowerMapsRequest) GetPageToken() string {
 	return ""
 }
 
+// Answer of `PowerMapService.ListPowerMaps`.
 type ListPowerMapsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Sorted by xname.
 	PowerMaps []*PowerMap `protobuf:"bytes,1,rep,name=power_maps,json=powerMaps,proto3" json:"power_maps,omitempty"`
-	Revision  uint64      `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Revision of the state that was read.
+	Revision uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
 	// Where the next page begins; empty: there is none.
 	NextPageToken string `protobuf:"bytes,103,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -202,9 +206,11 @@ func (x *ListPowerMapsResponse) GetNextPageToken() string {
 	return ""
 }
 
+// Request of `PowerMapService.PutPowerMaps`.
 type PutPowerMapsRequest struct {
-	state     protoimpl.MessageState `protogen:"open.v1"`
-	PowerMaps []*PowerMap            `protobuf:"bytes,1,rep,name=power_maps,json=powerMaps,proto3" json:"power_maps,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Each xname once.
+	PowerMaps []*PowerMap `protobuf:"bytes,1,rep,name=power_maps,json=powerMaps,proto3" json:"power_maps,omitempty"`
 	// Refuse (ABORTED) unless the `modified.revision` of each, in the order of the list, equals this; 0: it must not exist
 	// yet. Empty: no conditions.
 	IfRevisions   []uint64 `protobuf:"varint,100,rep,packed,name=if_revisions,json=ifRevisions,proto3" json:"if_revisions,omitempty"`
@@ -258,9 +264,11 @@ func (x *PutPowerMapsRequest) GetIfRevisions() []uint64 {
 
 // The map, as in `PowerMap`.
 type PutPowerMapRequest struct {
-	state     protoimpl.MessageState `protogen:"open.v1"`
-	Id        string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	PoweredBy []string               `protobuf:"bytes,2,rep,name=powered_by,json=poweredBy,proto3" json:"powered_by,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in `PowerMap`.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// As in `PowerMap`.
+	PoweredBy []string `protobuf:"bytes,2,rep,name=powered_by,json=poweredBy,proto3" json:"powered_by,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the map's `modified.revision` equals this.
 	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -318,6 +326,7 @@ func (x *PutPowerMapRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Request of `PowerMapService.DeletePowerMaps`.
 type DeletePowerMapsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -354,9 +363,11 @@ func (*DeletePowerMapsRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_smd_v1_power_map_proto_rawDescGZIP(), []int{5}
 }
 
+// Request of `PowerMapService.GetPowerMap`.
 type GetPowerMapRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xname.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -398,9 +409,11 @@ func (x *GetPowerMapRequest) GetId() string {
 	return ""
 }
 
+// Request of `PowerMapService.DeletePowerMap`.
 type DeletePowerMapRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Xname.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the map's `modified.revision` equals this.
 	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields

@@ -33,13 +33,17 @@ const (
 //
 // SMD's sysinfo/powermaps.
 type PowerMapServiceClient interface {
+	// All maps, sorted by xname.
 	ListPowerMaps(ctx context.Context, in *ListPowerMapsRequest, opts ...grpc.CallOption) (*ListPowerMapsResponse, error)
 	// Creates or replaces maps, all or none. HTTP: the body is the list.
 	PutPowerMaps(ctx context.Context, in *PutPowerMapsRequest, opts ...grpc.CallOption) (*MapsResponse, error)
+	// Removes all maps. None there: NOT_FOUND.
 	DeletePowerMaps(ctx context.Context, in *DeletePowerMapsRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
+	// One map. One that is not there: NOT_FOUND.
 	GetPowerMap(ctx context.Context, in *GetPowerMapRequest, opts ...grpc.CallOption) (*PowerMap, error)
 	// Creates or replaces one.
 	PutPowerMap(ctx context.Context, in *PutPowerMapRequest, opts ...grpc.CallOption) (*PowerMap, error)
+	// Removes one map. One that is not there: NOT_FOUND.
 	DeletePowerMap(ctx context.Context, in *DeletePowerMapRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
 }
 
@@ -117,13 +121,17 @@ func (c *powerMapServiceClient) DeletePowerMap(ctx context.Context, in *DeletePo
 //
 // SMD's sysinfo/powermaps.
 type PowerMapServiceServer interface {
+	// All maps, sorted by xname.
 	ListPowerMaps(context.Context, *ListPowerMapsRequest) (*ListPowerMapsResponse, error)
 	// Creates or replaces maps, all or none. HTTP: the body is the list.
 	PutPowerMaps(context.Context, *PutPowerMapsRequest) (*MapsResponse, error)
+	// Removes all maps. None there: NOT_FOUND.
 	DeletePowerMaps(context.Context, *DeletePowerMapsRequest) (*DeleteResponse, error)
+	// One map. One that is not there: NOT_FOUND.
 	GetPowerMap(context.Context, *GetPowerMapRequest) (*PowerMap, error)
 	// Creates or replaces one.
 	PutPowerMap(context.Context, *PutPowerMapRequest) (*PowerMap, error)
+	// Removes one map. One that is not there: NOT_FOUND.
 	DeletePowerMap(context.Context, *DeletePowerMapRequest) (*DeleteResponse, error)
 	mustEmbedUnimplementedPowerMapServiceServer()
 }

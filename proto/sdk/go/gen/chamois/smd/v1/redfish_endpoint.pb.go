@@ -30,28 +30,40 @@ type RedfishEndpoint struct {
 	Id string `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
 	// HMS type of `id`.
 	Type string `protobuf:"bytes,2,opt,name=type,json=Type,proto3" json:"type,omitempty"`
+	// What it is called, for a person.
 	Name string `protobuf:"bytes,3,opt,name=name,json=Name,proto3" json:"name,omitempty"`
 	// First label of the name, or an address.
 	Hostname string `protobuf:"bytes,4,opt,name=hostname,json=Hostname,proto3" json:"hostname,omitempty"`
-	Domain   string `protobuf:"bytes,5,opt,name=domain,json=Domain,proto3" json:"domain,omitempty"`
+	// The rest of the name; empty: none.
+	Domain string `protobuf:"bytes,5,opt,name=domain,json=Domain,proto3" json:"domain,omitempty"`
 	// Host name and domain, or an address. Unique, whatever its case.
-	Fqdn        string `protobuf:"bytes,6,opt,name=fqdn,json=FQDN,proto3" json:"fqdn,omitempty"`
-	Enabled     bool   `protobuf:"varint,7,opt,name=enabled,json=Enabled,proto3" json:"enabled,omitempty"`
-	Uuid        string `protobuf:"bytes,8,opt,name=uuid,json=UUID,proto3" json:"uuid,omitempty"`
-	User        string `protobuf:"bytes,9,opt,name=user,json=User,proto3" json:"user,omitempty"`
-	UseSsdp     bool   `protobuf:"varint,10,opt,name=use_ssdp,json=UseSSDP,proto3" json:"use_ssdp,omitempty"`
-	MacRequired bool   `protobuf:"varint,11,opt,name=mac_required,json=MACRequired,proto3" json:"mac_required,omitempty"`
+	Fqdn string `protobuf:"bytes,6,opt,name=fqdn,json=FQDN,proto3" json:"fqdn,omitempty"`
+	// Whether it is to be used.
+	Enabled bool `protobuf:"varint,7,opt,name=enabled,json=Enabled,proto3" json:"enabled,omitempty"`
+	// UUID of its service root; empty: not known.
+	Uuid string `protobuf:"bytes,8,opt,name=uuid,json=UUID,proto3" json:"uuid,omitempty"`
+	// User name that it is logged in to with.
+	User string `protobuf:"bytes,9,opt,name=user,json=User,proto3" json:"user,omitempty"`
+	// HSM's: whether it is found by SSDP. Kept and shown.
+	UseSsdp bool `protobuf:"varint,10,opt,name=use_ssdp,json=UseSSDP,proto3" json:"use_ssdp,omitempty"`
+	// HSM's: whether its MAC is needed to know its place. Kept and shown.
+	MacRequired bool `protobuf:"varint,11,opt,name=mac_required,json=MACRequired,proto3" json:"mac_required,omitempty"`
 	// Lower case with colons.
-	MacAddr            string         `protobuf:"bytes,12,opt,name=mac_addr,json=MACAddr,proto3" json:"mac_addr,omitempty"`
-	IpAddress          string         `protobuf:"bytes,13,opt,name=ip_address,json=IPAddress,proto3" json:"ip_address,omitempty"`
-	RediscoverOnUpdate bool           `protobuf:"varint,14,opt,name=rediscover_on_update,json=RediscoverOnUpdate,proto3" json:"rediscover_on_update,omitempty"`
-	TemplateId         string         `protobuf:"bytes,15,opt,name=template_id,json=TemplateID,proto3" json:"template_id,omitempty"`
-	DiscoveryInfo      *DiscoveryInfo `protobuf:"bytes,16,opt,name=discovery_info,json=DiscoveryInfo,proto3" json:"discovery_info,omitempty"`
+	MacAddr string `protobuf:"bytes,12,opt,name=mac_addr,json=MACAddr,proto3" json:"mac_addr,omitempty"`
+	// Its address; empty: not known.
+	IpAddress string `protobuf:"bytes,13,opt,name=ip_address,json=IPAddress,proto3" json:"ip_address,omitempty"`
+	// HSM's: whether a change of it asks for a discovery. Kept and shown.
+	RediscoverOnUpdate bool `protobuf:"varint,14,opt,name=rediscover_on_update,json=RediscoverOnUpdate,proto3" json:"rediscover_on_update,omitempty"`
+	// HSM's: a template for its discovery. Kept and shown.
+	TemplateId string `protobuf:"bytes,15,opt,name=template_id,json=TemplateID,proto3" json:"template_id,omitempty"`
+	// What is known of its last discovery.
+	DiscoveryInfo *DiscoveryInfo `protobuf:"bytes,16,opt,name=discovery_info,json=DiscoveryInfo,proto3" json:"discovery_info,omitempty"`
 	// Who asked last that it be discovered, until a discovery of it is stored.
-	DiscoveryRequested *v1.Change     `protobuf:"bytes,17,opt,name=discovery_requested,json=discoveryRequested,proto3" json:"discovery_requested,omitempty"`
-	Meta               *v1.ObjectMeta `protobuf:"bytes,18,opt,name=meta,proto3" json:"meta,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	DiscoveryRequested *v1.Change `protobuf:"bytes,17,opt,name=discovery_requested,json=discoveryRequested,proto3" json:"discovery_requested,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
+	Meta          *v1.ObjectMeta `protobuf:"bytes,18,opt,name=meta,proto3" json:"meta,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RedfishEndpoint) Reset() {
@@ -217,9 +229,10 @@ type DiscoveryInfo struct {
 	LastDiscoveryAttempt string `protobuf:"bytes,1,opt,name=last_discovery_attempt,json=LastDiscoveryAttempt,proto3" json:"last_discovery_attempt,omitempty"`
 	// One of SMD's words, e.g. `DiscoverOK`; `NotYetQueried` for what was only posted.
 	LastDiscoveryStatus string `protobuf:"bytes,2,opt,name=last_discovery_status,json=LastDiscoveryStatus,proto3" json:"last_discovery_status,omitempty"`
-	RedfishVersion      string `protobuf:"bytes,3,opt,name=redfish_version,json=RedfishVersion,proto3" json:"redfish_version,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// Version of Redfish that it speaks, e.g. `1.6.0`.
+	RedfishVersion string `protobuf:"bytes,3,opt,name=redfish_version,json=RedfishVersion,proto3" json:"redfish_version,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *DiscoveryInfo) Reset() {
@@ -275,14 +288,21 @@ func (x *DiscoveryInfo) GetRedfishVersion() string {
 
 // Filters of SMD's GET: values of one key are alternatives, keys add up, `!` negates.
 type ListRedfishEndpointsRequest struct {
-	state      protoimpl.MessageState `protogen:"open.v1"`
-	Id         []string               `protobuf:"bytes,1,rep,name=id,proto3" json:"id,omitempty"`
-	Fqdn       []string               `protobuf:"bytes,2,rep,name=fqdn,proto3" json:"fqdn,omitempty"`
-	Type       []string               `protobuf:"bytes,3,rep,name=type,proto3" json:"type,omitempty"`
-	Uuid       []string               `protobuf:"bytes,4,rep,name=uuid,proto3" json:"uuid,omitempty"`
-	MacAddr    []string               `protobuf:"bytes,5,rep,name=mac_addr,json=macaddr,proto3" json:"mac_addr,omitempty"`
-	IpAddress  []string               `protobuf:"bytes,6,rep,name=ip_address,json=ipaddress,proto3" json:"ip_address,omitempty"`
-	LastStatus []string               `protobuf:"bytes,7,rep,name=last_status,json=laststatus,proto3" json:"last_status,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xnames.
+	Id []string `protobuf:"bytes,1,rep,name=id,proto3" json:"id,omitempty"`
+	// Full names.
+	Fqdn []string `protobuf:"bytes,2,rep,name=fqdn,proto3" json:"fqdn,omitempty"`
+	// HMS types, e.g. `NodeBMC`.
+	Type []string `protobuf:"bytes,3,rep,name=type,proto3" json:"type,omitempty"`
+	// UUIDs.
+	Uuid []string `protobuf:"bytes,4,rep,name=uuid,proto3" json:"uuid,omitempty"`
+	// MACs, in any case.
+	MacAddr []string `protobuf:"bytes,5,rep,name=mac_addr,json=macaddr,proto3" json:"mac_addr,omitempty"`
+	// Addresses.
+	IpAddress []string `protobuf:"bytes,6,rep,name=ip_address,json=ipaddress,proto3" json:"ip_address,omitempty"`
+	// Statuses of the last discovery, e.g. `DiscoverOK`.
+	LastStatus []string `protobuf:"bytes,7,rep,name=last_status,json=laststatus,proto3" json:"last_status,omitempty"`
 	// At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000.
 	PageSize uint32 `protobuf:"varint,100,opt,name=page_size,proto3" json:"page_size,omitempty"`
 	// `next_page_token` of the answer before; the filters must be the same as there.
@@ -384,9 +404,11 @@ func (x *ListRedfishEndpointsRequest) GetPageToken() string {
 	return ""
 }
 
+// A list of endpoints.
 type RedfishEndpoints struct {
-	state            protoimpl.MessageState `protogen:"open.v1"`
-	RedfishEndpoints []*RedfishEndpoint     `protobuf:"bytes,1,rep,name=redfish_endpoints,json=RedfishEndpoints,proto3" json:"redfish_endpoints,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sorted by xname.
+	RedfishEndpoints []*RedfishEndpoint `protobuf:"bytes,1,rep,name=redfish_endpoints,json=RedfishEndpoints,proto3" json:"redfish_endpoints,omitempty"`
 	// Revision of the state that was read.
 	Revision uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
 	// Where the next page begins; empty: there is none.
@@ -452,33 +474,51 @@ type RedfishEndpointPayload struct {
 	// An xname; without it, the host name is taken for one.
 	Id string `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
 	// Not read: the type is that of `id`.
-	Type     string `protobuf:"bytes,2,opt,name=type,json=Type,proto3" json:"type,omitempty"`
-	Name     string `protobuf:"bytes,3,opt,name=name,json=Name,proto3" json:"name,omitempty"`
+	Type string `protobuf:"bytes,2,opt,name=type,json=Type,proto3" json:"type,omitempty"`
+	// As in `RedfishEndpoint`.
+	Name string `protobuf:"bytes,3,opt,name=name,json=Name,proto3" json:"name,omitempty"`
+	// As in `RedfishEndpoint`.
 	Hostname string `protobuf:"bytes,4,opt,name=hostname,json=Hostname,proto3" json:"hostname,omitempty"`
-	Domain   string `protobuf:"bytes,5,opt,name=domain,json=Domain,proto3" json:"domain,omitempty"`
-	Fqdn     string `protobuf:"bytes,6,opt,name=fqdn,json=FQDN,proto3" json:"fqdn,omitempty"`
-	Enabled  *bool  `protobuf:"varint,7,opt,name=enabled,json=Enabled,proto3,oneof" json:"enabled,omitempty"`
-	Uuid     string `protobuf:"bytes,8,opt,name=uuid,json=UUID,proto3" json:"uuid,omitempty"`
-	User     string `protobuf:"bytes,9,opt,name=user,json=User,proto3" json:"user,omitempty"`
+	// As in `RedfishEndpoint`.
+	Domain string `protobuf:"bytes,5,opt,name=domain,json=Domain,proto3" json:"domain,omitempty"`
+	// As in `RedfishEndpoint`.
+	Fqdn string `protobuf:"bytes,6,opt,name=fqdn,json=FQDN,proto3" json:"fqdn,omitempty"`
+	// As in `RedfishEndpoint`.
+	Enabled *bool `protobuf:"varint,7,opt,name=enabled,json=Enabled,proto3,oneof" json:"enabled,omitempty"`
+	// As in `RedfishEndpoint`.
+	Uuid string `protobuf:"bytes,8,opt,name=uuid,json=UUID,proto3" json:"uuid,omitempty"`
+	// As in `RedfishEndpoint`.
+	User string `protobuf:"bytes,9,opt,name=user,json=User,proto3" json:"user,omitempty"`
 	// Sealed before it reaches the log; shown to nobody. Empty: the one that is stored stays.
-	Password           string `protobuf:"bytes,10,opt,name=password,json=Password,proto3" json:"password,omitempty"`
-	UseSsdp            *bool  `protobuf:"varint,11,opt,name=use_ssdp,json=UseSSDP,proto3,oneof" json:"use_ssdp,omitempty"`
-	MacRequired        *bool  `protobuf:"varint,12,opt,name=mac_required,json=MACRequired,proto3,oneof" json:"mac_required,omitempty"`
-	MacAddr            string `protobuf:"bytes,13,opt,name=mac_addr,json=MACAddr,proto3" json:"mac_addr,omitempty"`
-	IpAddress          string `protobuf:"bytes,14,opt,name=ip_address,json=IPAddress,proto3" json:"ip_address,omitempty"`
-	RediscoverOnUpdate *bool  `protobuf:"varint,15,opt,name=rediscover_on_update,json=RediscoverOnUpdate,proto3,oneof" json:"rediscover_on_update,omitempty"`
-	TemplateId         string `protobuf:"bytes,16,opt,name=template_id,json=TemplateID,proto3" json:"template_id,omitempty"`
+	Password string `protobuf:"bytes,10,opt,name=password,json=Password,proto3" json:"password,omitempty"`
+	// As in `RedfishEndpoint`.
+	UseSsdp *bool `protobuf:"varint,11,opt,name=use_ssdp,json=UseSSDP,proto3,oneof" json:"use_ssdp,omitempty"`
+	// As in `RedfishEndpoint`.
+	MacRequired *bool `protobuf:"varint,12,opt,name=mac_required,json=MACRequired,proto3,oneof" json:"mac_required,omitempty"`
+	// As in `RedfishEndpoint`.
+	MacAddr string `protobuf:"bytes,13,opt,name=mac_addr,json=MACAddr,proto3" json:"mac_addr,omitempty"`
+	// As in `RedfishEndpoint`.
+	IpAddress string `protobuf:"bytes,14,opt,name=ip_address,json=IPAddress,proto3" json:"ip_address,omitempty"`
+	// As in `RedfishEndpoint`.
+	RediscoverOnUpdate *bool `protobuf:"varint,15,opt,name=rediscover_on_update,json=RediscoverOnUpdate,proto3,oneof" json:"rediscover_on_update,omitempty"`
+	// As in `RedfishEndpoint`.
+	TemplateId string `protobuf:"bytes,16,opt,name=template_id,json=TemplateID,proto3" json:"template_id,omitempty"`
 	// 1: `systems` and `managers` as Magellan writes them today; 0 or absent: `systems` with Redfish's own documents.
-	SchemaVersion int32              `protobuf:"varint,17,opt,name=schema_version,json=SchemaVersion,proto3" json:"schema_version,omitempty"`
-	Systems       []*InventoryDetail `protobuf:"bytes,18,rep,name=systems,json=Systems,proto3" json:"systems,omitempty"`
-	Managers      []*PayloadManager  `protobuf:"bytes,19,rep,name=managers,json=Managers,proto3" json:"managers,omitempty"`
+	SchemaVersion int32 `protobuf:"varint,17,opt,name=schema_version,json=SchemaVersion,proto3" json:"schema_version,omitempty"`
+	// Computer systems that were found.
+	Systems []*InventoryDetail `protobuf:"bytes,18,rep,name=systems,json=Systems,proto3" json:"systems,omitempty"`
+	// BMCs and other controllers that were found.
+	Managers []*PayloadManager `protobuf:"bytes,19,rep,name=managers,json=Managers,proto3" json:"managers,omitempty"`
 	// The endpoint is a rack PDU; then systems and managers are not read.
-	PduInventory     *PduInventory             `protobuf:"bytes,20,opt,name=pdu_inventory,json=PDUInventory,proto3" json:"pdu_inventory,omitempty"`
+	PduInventory *PduInventory `protobuf:"bytes,20,opt,name=pdu_inventory,json=PDUInventory,proto3" json:"pdu_inventory,omitempty"`
+	// Several endpoints.
 	RedfishEndpoints []*RedfishEndpointPayload `protobuf:"bytes,21,rep,name=redfish_endpoints,json=RedfishEndpoints,proto3" json:"redfish_endpoints,omitempty"`
 	// What a discovery, or a copy of another SMD, knows in its final form.
-	DiscoveryInfo      *DiscoveryInfo       `protobuf:"bytes,30,opt,name=discovery_info,json=discoveryInfo,proto3" json:"discovery_info,omitempty"`
+	DiscoveryInfo *DiscoveryInfo `protobuf:"bytes,30,opt,name=discovery_info,json=discoveryInfo,proto3" json:"discovery_info,omitempty"`
+	// See `discovery_info`.
 	ComponentEndpoints []*ComponentEndpoint `protobuf:"bytes,31,rep,name=component_endpoints,json=componentEndpoints,proto3" json:"component_endpoints,omitempty"`
-	ServiceEndpoints   []*ServiceEndpoint   `protobuf:"bytes,32,rep,name=service_endpoints,json=serviceEndpoints,proto3" json:"service_endpoints,omitempty"`
+	// See `discovery_info`.
+	ServiceEndpoints []*ServiceEndpoint `protobuf:"bytes,32,rep,name=service_endpoints,json=serviceEndpoints,proto3" json:"service_endpoints,omitempty"`
 	// What is in its enclosure, e.g. power supplies.
 	Parts []*PayloadPart `protobuf:"bytes,33,rep,name=parts,proto3" json:"parts,omitempty"`
 	// What was read is all that is there: parts of these systems and this enclosure that are stored and not among it are gone, and the
@@ -709,6 +749,7 @@ func (x *RedfishEndpointPayload) GetIfRevision() uint64 {
 	return 0
 }
 
+// Request of `RedfishEndpointService.DeleteRedfishEndpoints`.
 type DeleteRedfishEndpointsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -745,9 +786,11 @@ func (*DeleteRedfishEndpointsRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_smd_v1_redfish_endpoint_proto_rawDescGZIP(), []int{5}
 }
 
+// Request of `RedfishEndpointService.GetRedfishEndpoint`.
 type GetRedfishEndpointRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xname.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -791,23 +834,37 @@ func (x *GetRedfishEndpointRequest) GetId() string {
 
 // Absent fields stay as they are.
 type PatchRedfishEndpointRequest struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	Id       string                 `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
-	Name     *string                `protobuf:"bytes,2,opt,name=name,json=Name,proto3,oneof" json:"name,omitempty"`
-	Hostname *string                `protobuf:"bytes,3,opt,name=hostname,json=Hostname,proto3,oneof" json:"hostname,omitempty"`
-	Domain   *string                `protobuf:"bytes,4,opt,name=domain,json=Domain,proto3,oneof" json:"domain,omitempty"`
-	Fqdn     *string                `protobuf:"bytes,5,opt,name=fqdn,json=FQDN,proto3,oneof" json:"fqdn,omitempty"`
-	Enabled  *bool                  `protobuf:"varint,6,opt,name=enabled,json=Enabled,proto3,oneof" json:"enabled,omitempty"`
-	Uuid     *string                `protobuf:"bytes,7,opt,name=uuid,json=UUID,proto3,oneof" json:"uuid,omitempty"`
-	User     *string                `protobuf:"bytes,8,opt,name=user,json=User,proto3,oneof" json:"user,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xname.
+	Id string `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
+	// As in `RedfishEndpoint`.
+	Name *string `protobuf:"bytes,2,opt,name=name,json=Name,proto3,oneof" json:"name,omitempty"`
+	// As in `RedfishEndpoint`.
+	Hostname *string `protobuf:"bytes,3,opt,name=hostname,json=Hostname,proto3,oneof" json:"hostname,omitempty"`
+	// As in `RedfishEndpoint`.
+	Domain *string `protobuf:"bytes,4,opt,name=domain,json=Domain,proto3,oneof" json:"domain,omitempty"`
+	// As in `RedfishEndpoint`.
+	Fqdn *string `protobuf:"bytes,5,opt,name=fqdn,json=FQDN,proto3,oneof" json:"fqdn,omitempty"`
+	// As in `RedfishEndpoint`.
+	Enabled *bool `protobuf:"varint,6,opt,name=enabled,json=Enabled,proto3,oneof" json:"enabled,omitempty"`
+	// As in `RedfishEndpoint`.
+	Uuid *string `protobuf:"bytes,7,opt,name=uuid,json=UUID,proto3,oneof" json:"uuid,omitempty"`
+	// As in `RedfishEndpoint`.
+	User *string `protobuf:"bytes,8,opt,name=user,json=User,proto3,oneof" json:"user,omitempty"`
 	// As in `RedfishEndpointPayload`.
-	Password           string  `protobuf:"bytes,9,opt,name=password,json=Password,proto3" json:"password,omitempty"`
-	UseSsdp            *bool   `protobuf:"varint,10,opt,name=use_ssdp,json=UseSSDP,proto3,oneof" json:"use_ssdp,omitempty"`
-	MacRequired        *bool   `protobuf:"varint,11,opt,name=mac_required,json=MACRequired,proto3,oneof" json:"mac_required,omitempty"`
-	MacAddr            *string `protobuf:"bytes,12,opt,name=mac_addr,json=MACAddr,proto3,oneof" json:"mac_addr,omitempty"`
-	IpAddress          *string `protobuf:"bytes,13,opt,name=ip_address,json=IPAddress,proto3,oneof" json:"ip_address,omitempty"`
-	RediscoverOnUpdate *bool   `protobuf:"varint,14,opt,name=rediscover_on_update,json=RediscoverOnUpdate,proto3,oneof" json:"rediscover_on_update,omitempty"`
-	TemplateId         *string `protobuf:"bytes,15,opt,name=template_id,json=TemplateID,proto3,oneof" json:"template_id,omitempty"`
+	Password string `protobuf:"bytes,9,opt,name=password,json=Password,proto3" json:"password,omitempty"`
+	// As in `RedfishEndpoint`.
+	UseSsdp *bool `protobuf:"varint,10,opt,name=use_ssdp,json=UseSSDP,proto3,oneof" json:"use_ssdp,omitempty"`
+	// As in `RedfishEndpoint`.
+	MacRequired *bool `protobuf:"varint,11,opt,name=mac_required,json=MACRequired,proto3,oneof" json:"mac_required,omitempty"`
+	// As in `RedfishEndpoint`.
+	MacAddr *string `protobuf:"bytes,12,opt,name=mac_addr,json=MACAddr,proto3,oneof" json:"mac_addr,omitempty"`
+	// As in `RedfishEndpoint`.
+	IpAddress *string `protobuf:"bytes,13,opt,name=ip_address,json=IPAddress,proto3,oneof" json:"ip_address,omitempty"`
+	// As in `RedfishEndpoint`.
+	RediscoverOnUpdate *bool `protobuf:"varint,14,opt,name=rediscover_on_update,json=RediscoverOnUpdate,proto3,oneof" json:"rediscover_on_update,omitempty"`
+	// As in `RedfishEndpoint`.
+	TemplateId *string `protobuf:"bytes,15,opt,name=template_id,json=TemplateID,proto3,oneof" json:"template_id,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the endpoint's `modified.revision` equals this.
 	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -956,9 +1013,11 @@ func (x *PatchRedfishEndpointRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Request of `RedfishEndpointService.DeleteRedfishEndpoint`.
 type DeleteRedfishEndpointRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Xname.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the endpoint's `modified.revision` equals this.
 	IfRevision    *uint64 `protobuf:"varint,102,opt,name=if_revision,json=ifRevision,proto3,oneof" json:"if_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1009,9 +1068,11 @@ func (x *DeleteRedfishEndpointRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Request of `RedfishEndpointService.QueryRedfishEndpoints`.
 type QueryRedfishEndpointsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Xname of a place; `all` and `s0` are everything.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

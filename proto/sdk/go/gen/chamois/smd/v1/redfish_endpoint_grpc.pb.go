@@ -43,11 +43,14 @@ type RedfishEndpointServiceClient interface {
 	// Their component endpoints and service endpoints go with them. Components stay, with State Empty and Flag OK;
 	// Ethernet interfaces stay as they are.
 	DeleteRedfishEndpoints(ctx context.Context, in *DeleteRedfishEndpointsRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
+	// One endpoint. One that is not there: NOT_FOUND.
 	GetRedfishEndpoint(ctx context.Context, in *GetRedfishEndpointRequest, opts ...grpc.CallOption) (*RedfishEndpoint, error)
 	// Creates the endpoint or replaces what is known of it; what was found behind it updates what is stored, and
 	// Ethernet interfaces move to the component that they were found at.
 	UpdateRedfishEndpoint(ctx context.Context, in *RedfishEndpointPayload, opts ...grpc.CallOption) (*RedfishEndpoint, error)
+	// Changes what is given of one endpoint.
 	PatchRedfishEndpoint(ctx context.Context, in *PatchRedfishEndpointRequest, opts ...grpc.CallOption) (*RedfishEndpoint, error)
+	// Removes one endpoint, as `DeleteRedfishEndpoints` does. One that is not there: NOT_FOUND.
 	DeleteRedfishEndpoint(ctx context.Context, in *DeleteRedfishEndpointRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
 	// The endpoints at a place and below it; `all` and `s0` are everything.
 	QueryRedfishEndpoints(ctx context.Context, in *QueryRedfishEndpointsRequest, opts ...grpc.CallOption) (*RedfishEndpoints, error)
@@ -155,11 +158,14 @@ type RedfishEndpointServiceServer interface {
 	// Their component endpoints and service endpoints go with them. Components stay, with State Empty and Flag OK;
 	// Ethernet interfaces stay as they are.
 	DeleteRedfishEndpoints(context.Context, *DeleteRedfishEndpointsRequest) (*DeleteResponse, error)
+	// One endpoint. One that is not there: NOT_FOUND.
 	GetRedfishEndpoint(context.Context, *GetRedfishEndpointRequest) (*RedfishEndpoint, error)
 	// Creates the endpoint or replaces what is known of it; what was found behind it updates what is stored, and
 	// Ethernet interfaces move to the component that they were found at.
 	UpdateRedfishEndpoint(context.Context, *RedfishEndpointPayload) (*RedfishEndpoint, error)
+	// Changes what is given of one endpoint.
 	PatchRedfishEndpoint(context.Context, *PatchRedfishEndpointRequest) (*RedfishEndpoint, error)
+	// Removes one endpoint, as `DeleteRedfishEndpoints` does. One that is not there: NOT_FOUND.
 	DeleteRedfishEndpoint(context.Context, *DeleteRedfishEndpointRequest) (*DeleteResponse, error)
 	// The endpoints at a place and below it; `all` and `s0` are everything.
 	QueryRedfishEndpoints(context.Context, *QueryRedfishEndpointsRequest) (*RedfishEndpoints, error)

@@ -33,7 +33,8 @@ type ComponentReservation struct {
 	// SHA-256 of the key that only proves it.
 	DeputyKeySha256 []byte `protobuf:"bytes,3,opt,name=deputy_key_sha256,json=deputyKeySha256,proto3" json:"deputy_key_sha256,omitempty"`
 	// Cluster time from which on it counts as absent, milliseconds since the Unix epoch; 0: it does not expire.
-	ExpiresAtMs   uint64         `protobuf:"varint,4,opt,name=expires_at_ms,json=expiresAtMs,proto3" json:"expires_at_ms,omitempty"`
+	ExpiresAtMs uint64 `protobuf:"varint,4,opt,name=expires_at_ms,json=expiresAtMs,proto3" json:"expires_at_ms,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
 	Meta          *v1.ObjectMeta `protobuf:"bytes,5,opt,name=meta,proto3" json:"meta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -104,11 +105,15 @@ func (x *ComponentReservation) GetMeta() *v1.ObjectMeta {
 	return nil
 }
 
+// What became of each component.
 type Reservations struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Success       []*Reservation         `protobuf:"bytes,1,rep,name=success,json=Success,proto3" json:"success,omitempty"`
-	Failure       []*LockFailure         `protobuf:"bytes,2,rep,name=failure,json=Failure,proto3" json:"failure,omitempty"`
-	Revision      uint64                 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Those that are reserved, with their keys.
+	Success []*Reservation `protobuf:"bytes,1,rep,name=success,json=Success,proto3" json:"success,omitempty"`
+	// Those that are not, and why.
+	Failure []*LockFailure `protobuf:"bytes,2,rep,name=failure,json=Failure,proto3" json:"failure,omitempty"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision      uint64 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -164,6 +169,7 @@ func (x *Reservations) GetRevision() uint64 {
 	return 0
 }
 
+// A component that is reserved.
 type Reservation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Xname.
@@ -245,10 +251,12 @@ func (x *Reservation) GetExpirationTime() string {
 	return ""
 }
 
+// A key of a reservation.
 type ComponentKey struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Xname.
-	Id            string `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
+	Id string `protobuf:"bytes,1,opt,name=id,json=ID,proto3" json:"id,omitempty"`
+	// Reservation key or deputy key, as the field says that it is in.
 	Key           string `protobuf:"bytes,2,opt,name=key,json=Key,proto3" json:"key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -298,9 +306,11 @@ func (x *ComponentKey) GetKey() string {
 	return ""
 }
 
+// Reservations that the caller has the keys of.
 type HeldReservations struct {
-	state           protoimpl.MessageState `protogen:"open.v1"`
-	ReservationKeys []*ComponentKey        `protobuf:"bytes,1,rep,name=reservation_keys,json=ReservationKeys,proto3" json:"reservation_keys,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One at least.
+	ReservationKeys []*ComponentKey `protobuf:"bytes,1,rep,name=reservation_keys,json=ReservationKeys,proto3" json:"reservation_keys,omitempty"`
 	// `rigid`, which is the default, or `flexible`.
 	ProcessingModel string `protobuf:"bytes,2,opt,name=processing_model,json=ProcessingModel,proto3" json:"processing_model,omitempty"`
 	// Minutes, 1 to 15. Of renewals only.
@@ -360,9 +370,11 @@ func (x *HeldReservations) GetReservationDuration() int32 {
 	return 0
 }
 
+// Request of `ReservationService.CheckServiceReservations`.
 type CheckReservationsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	DeputyKeys    []*ComponentKey        `protobuf:"bytes,1,rep,name=deputy_keys,json=DeputyKeys,proto3" json:"deputy_keys,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One at least.
+	DeputyKeys    []*ComponentKey `protobuf:"bytes,1,rep,name=deputy_keys,json=DeputyKeys,proto3" json:"deputy_keys,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

@@ -33,14 +33,18 @@ type ScnSubscription struct {
 	// Tell when Enabled changes.
 	Enabled *bool `protobuf:"varint,3,opt,name=enabled,json=Enabled,proto3,oneof" json:"enabled,omitempty"`
 	// Tell when Role, SubRole, SoftwareStatus or State becomes one of these.
-	Roles          []string `protobuf:"bytes,4,rep,name=roles,json=Roles,proto3" json:"roles,omitempty"`
-	SubRoles       []string `protobuf:"bytes,5,rep,name=sub_roles,json=SubRoles,proto3" json:"sub_roles,omitempty"`
+	Roles []string `protobuf:"bytes,4,rep,name=roles,json=Roles,proto3" json:"roles,omitempty"`
+	// See `roles`.
+	SubRoles []string `protobuf:"bytes,5,rep,name=sub_roles,json=SubRoles,proto3" json:"sub_roles,omitempty"`
+	// See `roles`.
 	SoftwareStatus []string `protobuf:"bytes,6,rep,name=software_status,json=SoftwareStatus,proto3" json:"software_status,omitempty"`
-	States         []string `protobuf:"bytes,7,rep,name=states,json=States,proto3" json:"states,omitempty"`
+	// See `roles`.
+	States []string `protobuf:"bytes,7,rep,name=states,json=States,proto3" json:"states,omitempty"`
 	// `http` or `https`.
 	Url string `protobuf:"bytes,8,opt,name=url,json=Url,proto3" json:"url,omitempty"`
 	// Every change up to this revision has been told.
-	ToldRevision  uint64         `protobuf:"varint,9,opt,name=told_revision,json=toldRevision,proto3" json:"told_revision,omitempty"`
+	ToldRevision uint64 `protobuf:"varint,9,opt,name=told_revision,json=toldRevision,proto3" json:"told_revision,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
 	Meta          *v1.ObjectMeta `protobuf:"bytes,10,opt,name=meta,proto3" json:"meta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -146,6 +150,7 @@ func (x *ScnSubscription) GetMeta() *v1.ObjectMeta {
 	return nil
 }
 
+// Request of `ScnSubscriptionService.ListScnSubscriptions`.
 type ListScnSubscriptionsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -182,13 +187,15 @@ func (*ListScnSubscriptionsRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_smd_v1_scn_subscription_proto_rawDescGZIP(), []int{1}
 }
 
+// Answer of `ScnSubscriptionService.ListScnSubscriptions`.
 type ListScnSubscriptionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Sorted by id.
 	SubscriptionList []*ScnSubscription `protobuf:"bytes,1,rep,name=subscription_list,json=SubscriptionList,proto3" json:"subscription_list,omitempty"`
-	Revision         uint64             `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Revision of the state that was read.
+	Revision      uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListScnSubscriptionsResponse) Reset() {
@@ -235,6 +242,7 @@ func (x *ListScnSubscriptionsResponse) GetRevision() uint64 {
 	return 0
 }
 
+// Request of `ScnSubscriptionService.DeleteScnSubscriptions`.
 type DeleteScnSubscriptionsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -271,9 +279,11 @@ func (*DeleteScnSubscriptionsRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_smd_v1_scn_subscription_proto_rawDescGZIP(), []int{3}
 }
 
+// Request of `ScnSubscriptionService.GetScnSubscription`.
 type GetScnSubscriptionRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the subscription, a number.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -317,17 +327,25 @@ func (x *GetScnSubscriptionRequest) GetId() string {
 
 // The body's `ID`, if there is one, is ignored as by HSM.
 type PutScnSubscriptionRequest struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	SubscriptionId string                 `protobuf:"bytes,1,opt,name=subscription_id,json=subscriptionId,proto3" json:"subscription_id,omitempty"`
-	Subscriber     string                 `protobuf:"bytes,2,opt,name=subscriber,json=Subscriber,proto3" json:"subscriber,omitempty"`
-	Enabled        *bool                  `protobuf:"varint,3,opt,name=enabled,json=Enabled,proto3,oneof" json:"enabled,omitempty"`
-	Roles          []string               `protobuf:"bytes,4,rep,name=roles,json=Roles,proto3" json:"roles,omitempty"`
-	SubRoles       []string               `protobuf:"bytes,5,rep,name=sub_roles,json=SubRoles,proto3" json:"sub_roles,omitempty"`
-	SoftwareStatus []string               `protobuf:"bytes,6,rep,name=software_status,json=SoftwareStatus,proto3" json:"software_status,omitempty"`
-	States         []string               `protobuf:"bytes,7,rep,name=states,json=States,proto3" json:"states,omitempty"`
-	Url            string                 `protobuf:"bytes,8,opt,name=url,json=Url,proto3" json:"url,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the subscription, a number.
+	SubscriptionId string `protobuf:"bytes,1,opt,name=subscription_id,json=subscriptionId,proto3" json:"subscription_id,omitempty"`
+	// As in `ScnSubscription`.
+	Subscriber string `protobuf:"bytes,2,opt,name=subscriber,json=Subscriber,proto3" json:"subscriber,omitempty"`
+	// As in `ScnSubscription`.
+	Enabled *bool `protobuf:"varint,3,opt,name=enabled,json=Enabled,proto3,oneof" json:"enabled,omitempty"`
+	// As in `ScnSubscription`.
+	Roles []string `protobuf:"bytes,4,rep,name=roles,json=Roles,proto3" json:"roles,omitempty"`
+	// As in `ScnSubscription`.
+	SubRoles []string `protobuf:"bytes,5,rep,name=sub_roles,json=SubRoles,proto3" json:"sub_roles,omitempty"`
+	// As in `ScnSubscription`.
+	SoftwareStatus []string `protobuf:"bytes,6,rep,name=software_status,json=SoftwareStatus,proto3" json:"software_status,omitempty"`
+	// As in `ScnSubscription`.
+	States []string `protobuf:"bytes,7,rep,name=states,json=States,proto3" json:"states,omitempty"`
+	// As in `ScnSubscription`.
+	Url           string `protobuf:"bytes,8,opt,name=url,json=Url,proto3" json:"url,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PutScnSubscriptionRequest) Reset() {
@@ -416,18 +434,25 @@ func (x *PutScnSubscriptionRequest) GetUrl() string {
 	return ""
 }
 
+// Request of `ScnSubscriptionService.PatchScnSubscription`.
 type PatchScnSubscriptionRequest struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	SubscriptionId string                 `protobuf:"bytes,1,opt,name=subscription_id,json=subscriptionId,proto3" json:"subscription_id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the subscription, a number.
+	SubscriptionId string `protobuf:"bytes,1,opt,name=subscription_id,json=subscriptionId,proto3" json:"subscription_id,omitempty"`
 	// `add`, `remove` or `replace`.
-	Op             string   `protobuf:"bytes,2,opt,name=op,json=Op,proto3" json:"op,omitempty"`
-	Enabled        *bool    `protobuf:"varint,3,opt,name=enabled,json=Enabled,proto3,oneof" json:"enabled,omitempty"`
-	Roles          []string `protobuf:"bytes,4,rep,name=roles,json=Roles,proto3" json:"roles,omitempty"`
-	SubRoles       []string `protobuf:"bytes,5,rep,name=sub_roles,json=SubRoles,proto3" json:"sub_roles,omitempty"`
+	Op string `protobuf:"bytes,2,opt,name=op,json=Op,proto3" json:"op,omitempty"`
+	// As in `ScnSubscription`.
+	Enabled *bool `protobuf:"varint,3,opt,name=enabled,json=Enabled,proto3,oneof" json:"enabled,omitempty"`
+	// As in `ScnSubscription`.
+	Roles []string `protobuf:"bytes,4,rep,name=roles,json=Roles,proto3" json:"roles,omitempty"`
+	// As in `ScnSubscription`.
+	SubRoles []string `protobuf:"bytes,5,rep,name=sub_roles,json=SubRoles,proto3" json:"sub_roles,omitempty"`
+	// As in `ScnSubscription`.
 	SoftwareStatus []string `protobuf:"bytes,6,rep,name=software_status,json=SoftwareStatus,proto3" json:"software_status,omitempty"`
-	States         []string `protobuf:"bytes,7,rep,name=states,json=States,proto3" json:"states,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// As in `ScnSubscription`.
+	States        []string `protobuf:"bytes,7,rep,name=states,json=States,proto3" json:"states,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PatchScnSubscriptionRequest) Reset() {
@@ -509,9 +534,11 @@ func (x *PatchScnSubscriptionRequest) GetStates() []string {
 	return nil
 }
 
+// What a change of a subscription answers.
 type ScnSubscriptionChange struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Revision      uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision of the change; of the state, if there was nothing to change.
+	Revision      uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -553,9 +580,11 @@ func (x *ScnSubscriptionChange) GetRevision() uint64 {
 	return 0
 }
 
+// Request of `ScnSubscriptionService.DeleteScnSubscription`.
 type DeleteScnSubscriptionRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the subscription, a number.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

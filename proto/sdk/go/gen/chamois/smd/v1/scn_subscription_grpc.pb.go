@@ -34,13 +34,19 @@ const (
 //
 // SMD's Subscriptions/SCN. What is told, and when, is in the service's OVERVIEW.
 type ScnSubscriptionServiceClient interface {
+	// All subscriptions.
 	ListScnSubscriptions(ctx context.Context, in *ListScnSubscriptionsRequest, opts ...grpc.CallOption) (*ListScnSubscriptionsResponse, error)
 	// Creates one, or replaces the triggers of the one with the same subscriber and URL.
 	CreateScnSubscription(ctx context.Context, in *ScnSubscription, opts ...grpc.CallOption) (*ScnSubscription, error)
+	// Removes all subscriptions; that there are none is no error.
 	DeleteScnSubscriptions(ctx context.Context, in *DeleteScnSubscriptionsRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
+	// One subscription. One that is not there: NOT_FOUND.
 	GetScnSubscription(ctx context.Context, in *GetScnSubscriptionRequest, opts ...grpc.CallOption) (*ScnSubscription, error)
+	// Replaces one subscription. One that is not there: NOT_FOUND.
 	PutScnSubscription(ctx context.Context, in *PutScnSubscriptionRequest, opts ...grpc.CallOption) (*ScnSubscriptionChange, error)
+	// Adds, removes or replaces triggers of one subscription.
 	PatchScnSubscription(ctx context.Context, in *PatchScnSubscriptionRequest, opts ...grpc.CallOption) (*ScnSubscriptionChange, error)
+	// Removes one subscription. One that is not there: NOT_FOUND.
 	DeleteScnSubscription(ctx context.Context, in *DeleteScnSubscriptionRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
 }
 
@@ -128,13 +134,19 @@ func (c *scnSubscriptionServiceClient) DeleteScnSubscription(ctx context.Context
 //
 // SMD's Subscriptions/SCN. What is told, and when, is in the service's OVERVIEW.
 type ScnSubscriptionServiceServer interface {
+	// All subscriptions.
 	ListScnSubscriptions(context.Context, *ListScnSubscriptionsRequest) (*ListScnSubscriptionsResponse, error)
 	// Creates one, or replaces the triggers of the one with the same subscriber and URL.
 	CreateScnSubscription(context.Context, *ScnSubscription) (*ScnSubscription, error)
+	// Removes all subscriptions; that there are none is no error.
 	DeleteScnSubscriptions(context.Context, *DeleteScnSubscriptionsRequest) (*DeleteResponse, error)
+	// One subscription. One that is not there: NOT_FOUND.
 	GetScnSubscription(context.Context, *GetScnSubscriptionRequest) (*ScnSubscription, error)
+	// Replaces one subscription. One that is not there: NOT_FOUND.
 	PutScnSubscription(context.Context, *PutScnSubscriptionRequest) (*ScnSubscriptionChange, error)
+	// Adds, removes or replaces triggers of one subscription.
 	PatchScnSubscription(context.Context, *PatchScnSubscriptionRequest) (*ScnSubscriptionChange, error)
+	// Removes one subscription. One that is not there: NOT_FOUND.
 	DeleteScnSubscription(context.Context, *DeleteScnSubscriptionRequest) (*DeleteResponse, error)
 	mustEmbedUnimplementedScnSubscriptionServiceServer()
 }

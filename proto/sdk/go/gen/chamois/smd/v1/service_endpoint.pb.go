@@ -30,17 +30,21 @@ type ServiceEndpoint struct {
 	// Xname of the Redfish endpoint.
 	RedfishEndpointId string `protobuf:"bytes,1,opt,name=redfish_endpoint_id,json=RedfishEndpointID,proto3" json:"redfish_endpoint_id,omitempty"`
 	// The service, e.g. `UpdateService`.
-	RedfishType    string `protobuf:"bytes,2,opt,name=redfish_type,json=RedfishType,proto3" json:"redfish_type,omitempty"`
+	RedfishType string `protobuf:"bytes,2,opt,name=redfish_type,json=RedfishType,proto3" json:"redfish_type,omitempty"`
+	// Redfish's own kind of it; may be empty.
 	RedfishSubtype string `protobuf:"bytes,3,opt,name=redfish_subtype,json=RedfishSubtype,proto3" json:"redfish_subtype,omitempty"`
-	Uuid           string `protobuf:"bytes,4,opt,name=uuid,json=UUID,proto3" json:"uuid,omitempty"`
+	// UUID of the service; empty: not known.
+	Uuid string `protobuf:"bytes,4,opt,name=uuid,json=UUID,proto3" json:"uuid,omitempty"`
 	// Path of the service at the endpoint.
 	OdataId string `protobuf:"bytes,5,opt,name=odata_id,json=OdataID,proto3" json:"odata_id,omitempty"`
 	// FQDN of the Redfish endpoint; follows it.
 	RedfishEndpointFqdn string `protobuf:"bytes,6,opt,name=redfish_endpoint_fqdn,json=RedfishEndpointFQDN,proto3" json:"redfish_endpoint_fqdn,omitempty"`
-	RedfishUrl          string `protobuf:"bytes,7,opt,name=redfish_url,json=RedfishURL,proto3" json:"redfish_url,omitempty"`
+	// FQDN of the Redfish endpoint, if it has one, and the path of the service.
+	RedfishUrl string `protobuf:"bytes,7,opt,name=redfish_url,json=RedfishURL,proto3" json:"redfish_url,omitempty"`
 	// What the service says about itself.
-	ServiceInfo   *structpb.Struct `protobuf:"bytes,8,opt,name=service_info,json=ServiceInfo,proto3" json:"service_info,omitempty"`
-	Meta          *v1.ObjectMeta   `protobuf:"bytes,9,opt,name=meta,proto3" json:"meta,omitempty"`
+	ServiceInfo *structpb.Struct `protobuf:"bytes,8,opt,name=service_info,json=ServiceInfo,proto3" json:"service_info,omitempty"`
+	// Who made it and who changed it last, when, and at which revision; given by the cluster.
+	Meta          *v1.ObjectMeta `protobuf:"bytes,9,opt,name=meta,proto3" json:"meta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -140,9 +144,11 @@ func (x *ServiceEndpoint) GetMeta() *v1.ObjectMeta {
 
 // Values of one key are alternatives, keys add up, `!` negates.
 type ListServiceEndpointsRequest struct {
-	state           protoimpl.MessageState `protogen:"open.v1"`
-	Service         []string               `protobuf:"bytes,1,rep,name=service,proto3" json:"service,omitempty"`
-	RedfishEndpoint []string               `protobuf:"bytes,2,rep,name=redfish_endpoint,json=redfish_ep,proto3" json:"redfish_endpoint,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Services, e.g. `UpdateService`.
+	Service []string `protobuf:"bytes,1,rep,name=service,proto3" json:"service,omitempty"`
+	// Xnames of Redfish endpoints.
+	RedfishEndpoint []string `protobuf:"bytes,2,rep,name=redfish_endpoint,json=redfish_ep,proto3" json:"redfish_endpoint,omitempty"`
 	// At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000.
 	PageSize uint32 `protobuf:"varint,100,opt,name=page_size,proto3" json:"page_size,omitempty"`
 	// `next_page_token` of the answer before; the filters must be the same as there.
@@ -209,9 +215,11 @@ func (x *ListServiceEndpointsRequest) GetPageToken() string {
 	return ""
 }
 
+// Answer of `ServiceEndpointService.ListServiceEndpoints` and `ServiceEndpointService.ListEndpointsOfService`.
 type ListServiceEndpointsResponse struct {
-	state            protoimpl.MessageState `protogen:"open.v1"`
-	ServiceEndpoints []*ServiceEndpoint     `protobuf:"bytes,1,rep,name=service_endpoints,json=ServiceEndpoints,proto3" json:"service_endpoints,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sorted by endpoint and service.
+	ServiceEndpoints []*ServiceEndpoint `protobuf:"bytes,1,rep,name=service_endpoints,json=ServiceEndpoints,proto3" json:"service_endpoints,omitempty"`
 	// Revision of the state that was read.
 	Revision uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
 	// Where the next page begins; empty: there is none.
@@ -271,10 +279,13 @@ func (x *ListServiceEndpointsResponse) GetNextPageToken() string {
 	return ""
 }
 
+// Request of `ServiceEndpointService.ListEndpointsOfService`.
 type ListEndpointsOfServiceRequest struct {
-	state           protoimpl.MessageState `protogen:"open.v1"`
-	Service         string                 `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
-	RedfishEndpoint []string               `protobuf:"bytes,2,rep,name=redfish_endpoint,json=redfish_ep,proto3" json:"redfish_endpoint,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The service, e.g. `UpdateService`.
+	Service string `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
+	// Xnames of Redfish endpoints.
+	RedfishEndpoint []string `protobuf:"bytes,2,rep,name=redfish_endpoint,json=redfish_ep,proto3" json:"redfish_endpoint,omitempty"`
 	// At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000.
 	PageSize uint32 `protobuf:"varint,100,opt,name=page_size,proto3" json:"page_size,omitempty"`
 	// `next_page_token` of the answer before; the filters must be the same as there.
@@ -341,10 +352,13 @@ func (x *ListEndpointsOfServiceRequest) GetPageToken() string {
 	return ""
 }
 
+// Request of `ServiceEndpointService.GetServiceEndpoint`.
 type GetServiceEndpointRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Service       string                 `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
-	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The service, e.g. `UpdateService`.
+	Service string `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
+	// Xname of the Redfish endpoint.
+	Id            string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -393,10 +407,13 @@ func (x *GetServiceEndpointRequest) GetId() string {
 	return ""
 }
 
+// Request of `ServiceEndpointService.DeleteServiceEndpoint`.
 type DeleteServiceEndpointRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Service       string                 `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
-	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The service, e.g. `UpdateService`.
+	Service string `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
+	// Xname of the Redfish endpoint.
+	Id            string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -445,6 +462,7 @@ func (x *DeleteServiceEndpointRequest) GetId() string {
 	return ""
 }
 
+// Request of `ServiceEndpointService.DeleteServiceEndpoints`.
 type DeleteServiceEndpointsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields

@@ -34,10 +34,13 @@ const (
 type ServiceEndpointServiceClient interface {
 	// Those that match every given filter, sorted by endpoint and service.
 	ListServiceEndpoints(ctx context.Context, in *ListServiceEndpointsRequest, opts ...grpc.CallOption) (*ListServiceEndpointsResponse, error)
+	// Removes all service endpoints. None there: NOT_FOUND.
 	DeleteServiceEndpoints(ctx context.Context, in *DeleteServiceEndpointsRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
 	// Those of one service; the filter `service` of the query does not count.
 	ListEndpointsOfService(ctx context.Context, in *ListEndpointsOfServiceRequest, opts ...grpc.CallOption) (*ListServiceEndpointsResponse, error)
+	// One service of one endpoint. One that is not there: NOT_FOUND.
 	GetServiceEndpoint(ctx context.Context, in *GetServiceEndpointRequest, opts ...grpc.CallOption) (*ServiceEndpoint, error)
+	// Removes one service of one endpoint. One that is not there: NOT_FOUND.
 	DeleteServiceEndpoint(ctx context.Context, in *DeleteServiceEndpointRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
 }
 
@@ -107,10 +110,13 @@ func (c *serviceEndpointServiceClient) DeleteServiceEndpoint(ctx context.Context
 type ServiceEndpointServiceServer interface {
 	// Those that match every given filter, sorted by endpoint and service.
 	ListServiceEndpoints(context.Context, *ListServiceEndpointsRequest) (*ListServiceEndpointsResponse, error)
+	// Removes all service endpoints. None there: NOT_FOUND.
 	DeleteServiceEndpoints(context.Context, *DeleteServiceEndpointsRequest) (*DeleteResponse, error)
 	// Those of one service; the filter `service` of the query does not count.
 	ListEndpointsOfService(context.Context, *ListEndpointsOfServiceRequest) (*ListServiceEndpointsResponse, error)
+	// One service of one endpoint. One that is not there: NOT_FOUND.
 	GetServiceEndpoint(context.Context, *GetServiceEndpointRequest) (*ServiceEndpoint, error)
+	// Removes one service of one endpoint. One that is not there: NOT_FOUND.
 	DeleteServiceEndpoint(context.Context, *DeleteServiceEndpointRequest) (*DeleteResponse, error)
 	mustEmbedUnimplementedServiceEndpointServiceServer()
 }

@@ -23,6 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Request of `ServiceStatusService.GetReady`.
 type GetReadyRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -59,10 +60,13 @@ func (*GetReadyRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_smd_v1_service_status_proto_rawDescGZIP(), []int{0}
 }
 
+// Answer of `ServiceStatusService.GetReady`.
 type GetReadyResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Code          int32                  `protobuf:"varint,1,opt,name=code,proto3" json:"code,omitempty"`
-	Message       string                 `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Always 0, as HSM has it.
+	Code int32 `protobuf:"varint,1,opt,name=code,proto3" json:"code,omitempty"`
+	// `HSM is healthy`.
+	Message       string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -111,6 +115,7 @@ func (x *GetReadyResponse) GetMessage() string {
 	return ""
 }
 
+// Request of `ServiceStatusService.GetLiveness`.
 type GetLivenessRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -147,6 +152,7 @@ func (*GetLivenessRequest) Descriptor() ([]byte, []int) {
 	return file_chamois_smd_v1_service_status_proto_rawDescGZIP(), []int{2}
 }
 
+// Answer of `ServiceStatusService.GetLiveness`.
 type GetLivenessResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -183,6 +189,7 @@ func (*GetLivenessResponse) Descriptor() ([]byte, []int) {
 	return file_chamois_smd_v1_service_status_proto_rawDescGZIP(), []int{3}
 }
 
+// Request of `ServiceStatusService.GetValues`.
 type GetValuesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One of arch, class, flag, nettype, role, subrole, state, type; empty: all.
@@ -230,15 +237,23 @@ func (x *GetValuesRequest) GetKind() string {
 
 // In the order of their numbers or names in the tables of SMD.
 type GetValuesResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Arch          []string               `protobuf:"bytes,1,rep,name=arch,json=Arch,proto3" json:"arch,omitempty"`
-	Class         []string               `protobuf:"bytes,2,rep,name=class,json=Class,proto3" json:"class,omitempty"`
-	Flag          []string               `protobuf:"bytes,3,rep,name=flag,json=Flag,proto3" json:"flag,omitempty"`
-	NetType       []string               `protobuf:"bytes,4,rep,name=net_type,json=NetType,proto3" json:"net_type,omitempty"`
-	Role          []string               `protobuf:"bytes,5,rep,name=role,json=Role,proto3" json:"role,omitempty"`
-	SubRole       []string               `protobuf:"bytes,6,rep,name=sub_role,json=SubRole,proto3" json:"sub_role,omitempty"`
-	State         []string               `protobuf:"bytes,7,rep,name=state,json=State,proto3" json:"state,omitempty"`
-	Type          []string               `protobuf:"bytes,8,rep,name=type,json=Type,proto3" json:"type,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Values of Arch.
+	Arch []string `protobuf:"bytes,1,rep,name=arch,json=Arch,proto3" json:"arch,omitempty"`
+	// Values of Class.
+	Class []string `protobuf:"bytes,2,rep,name=class,json=Class,proto3" json:"class,omitempty"`
+	// Values of Flag.
+	Flag []string `protobuf:"bytes,3,rep,name=flag,json=Flag,proto3" json:"flag,omitempty"`
+	// Values of NetType.
+	NetType []string `protobuf:"bytes,4,rep,name=net_type,json=NetType,proto3" json:"net_type,omitempty"`
+	// Values of Role.
+	Role []string `protobuf:"bytes,5,rep,name=role,json=Role,proto3" json:"role,omitempty"`
+	// Values of SubRole.
+	SubRole []string `protobuf:"bytes,6,rep,name=sub_role,json=SubRole,proto3" json:"sub_role,omitempty"`
+	// Values of State.
+	State []string `protobuf:"bytes,7,rep,name=state,json=State,proto3" json:"state,omitempty"`
+	// Values of Type.
+	Type          []string `protobuf:"bytes,8,rep,name=type,json=Type,proto3" json:"type,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

@@ -32,6 +32,7 @@ const (
 type ServiceStatusServiceClient interface {
 	// Ready means: this member knows a leader or applied state it may answer from; else UNAVAILABLE.
 	GetReady(ctx context.Context, in *GetReadyRequest, opts ...grpc.CallOption) (*GetReadyResponse, error)
+	// The process answers.
 	GetLiveness(ctx context.Context, in *GetLivenessRequest, opts ...grpc.CallOption) (*GetLivenessResponse, error)
 	// The values that this service knows for enumerated properties. Roles and subroles may have a site's own, too.
 	GetValues(ctx context.Context, in *GetValuesRequest, opts ...grpc.CallOption) (*GetValuesResponse, error)
@@ -83,6 +84,7 @@ func (c *serviceStatusServiceClient) GetValues(ctx context.Context, in *GetValue
 type ServiceStatusServiceServer interface {
 	// Ready means: this member knows a leader or applied state it may answer from; else UNAVAILABLE.
 	GetReady(context.Context, *GetReadyRequest) (*GetReadyResponse, error)
+	// The process answers.
 	GetLiveness(context.Context, *GetLivenessRequest) (*GetLivenessResponse, error)
 	// The values that this service knows for enumerated properties. Roles and subroles may have a site's own, too.
 	GetValues(context.Context, *GetValuesRequest) (*GetValuesResponse, error)

@@ -27,6 +27,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Request of `HistoryService.ListChanges`.
 type ListChangesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Kind of object, e.g. `component`: a name of `Object.Kind` in lower case, without `KIND_`.
@@ -99,11 +100,13 @@ func (x *ListChangesRequest) GetPageToken() string {
 	return ""
 }
 
+// Request of `HistoryService.Rollback`.
 type RollbackRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// As in `ListChangesRequest`.
 	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
-	Id   string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	// As in `ListChangesRequest`.
+	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
 	// Revision of the change that made it what it is to be again; of a deletion: it is deleted again.
 	Revision uint64 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
 	// Refuse (ABORTED; HTTP 412) unless the object's last change has this revision; 0: unless it is deleted.
@@ -170,6 +173,7 @@ func (x *RollbackRequest) GetIfRevision() uint64 {
 	return 0
 }
 
+// Answer of `HistoryService.Rollback`.
 type RollbackResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Of the change that this made.
@@ -215,9 +219,11 @@ func (x *RollbackResponse) GetRevision() uint64 {
 	return 0
 }
 
+// Answer of `HistoryService.ListChanges`.
 type ListChangesResponse struct {
-	state   protoimpl.MessageState `protogen:"open.v1"`
-	Changes []*PastChange          `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The newest first.
+	Changes []*PastChange `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
 	// Changes up to this revision are not remembered by this member. 0: it remembers all there were.
 	OldestRevision uint64 `protobuf:"varint,2,opt,name=oldest_revision,proto3" json:"oldest_revision,omitempty"`
 	// Where the next page begins; empty: there is none.

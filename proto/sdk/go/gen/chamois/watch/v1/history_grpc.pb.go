@@ -30,6 +30,8 @@ const (
 // HistoryServiceClient is the client API for HistoryService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// What became of objects, and the way back.
 type HistoryServiceClient interface {
 	// Changes of one object, the newest first: those of the last 20 versions, or those that the answering member remembers:
 	// up to 100,000 changes of all objects, or 64 MiB of them, since it started. An object of which no change is known has an
@@ -71,6 +73,8 @@ func (c *historyServiceClient) Rollback(ctx context.Context, in *RollbackRequest
 // HistoryServiceServer is the server API for HistoryService service.
 // All implementations must embed UnimplementedHistoryServiceServer
 // for forward compatibility.
+//
+// What became of objects, and the way back.
 type HistoryServiceServer interface {
 	// Changes of one object, the newest first: those of the last 20 versions, or those that the answering member remembers:
 	// up to 100,000 changes of all objects, or 64 MiB of them, since it started. An object of which no change is known has an

@@ -32,6 +32,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// What became of it.
 type Event_Change int32
 
 const (
@@ -327,9 +328,11 @@ func (x *WatchRequest) GetClusterId() string {
 	return ""
 }
 
+// One message of a watch.
 type WatchResponse struct {
-	state  protoimpl.MessageState `protogen:"open.v1"`
-	Header *WatchHeader           `protobuf:"bytes,1,opt,name=header,proto3" json:"header,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whose answer it is, and how far everything was told.
+	Header *WatchHeader `protobuf:"bytes,1,opt,name=header,proto3" json:"header,omitempty"`
 	// Types that are valid to be assigned to Message:
 	//
 	//	*WatchResponse_Rows_
@@ -426,18 +429,22 @@ type isWatchResponse_Message interface {
 }
 
 type WatchResponse_Rows_ struct {
+	// The state is told first, where it was asked for.
 	Rows *WatchResponse_Rows `protobuf:"bytes,2,opt,name=rows,proto3,oneof"`
 }
 
 type WatchResponse_SnapshotEnd_ struct {
+	// The state was told whole.
 	SnapshotEnd *WatchResponse_SnapshotEnd `protobuf:"bytes,3,opt,name=snapshot_end,json=snapshotEnd,proto3,oneof"`
 }
 
 type WatchResponse_Events_ struct {
+	// Changes.
 	Events *WatchResponse_Events `protobuf:"bytes,4,opt,name=events,proto3,oneof"`
 }
 
 type WatchResponse_Progress_ struct {
+	// Nothing has changed.
 	Progress *WatchResponse_Progress `protobuf:"bytes,5,opt,name=progress,proto3,oneof"`
 }
 
@@ -449,9 +456,11 @@ func (*WatchResponse_Events_) isWatchResponse_Message() {}
 
 func (*WatchResponse_Progress_) isWatchResponse_Message() {}
 
+// Where a watch stands.
 type WatchHeader struct {
-	state     protoimpl.MessageState `protogen:"open.v1"`
-	ClusterId string                 `protobuf:"bytes,1,opt,name=cluster_id,json=clusterId,proto3" json:"cluster_id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The cluster that revisions are of; a restored one has a new id.
+	ClusterId string `protobuf:"bytes,1,opt,name=cluster_id,json=clusterId,proto3" json:"cluster_id,omitempty"`
 	// Member that answers.
 	MemberId uint64 `protobuf:"varint,2,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
 	// Everything up to here has been told: the `from_revision` of a watch that goes on. 0 while the state is told.
@@ -520,11 +529,13 @@ func (x *WatchHeader) GetHasMajority() bool {
 	return false
 }
 
+// One change of one object.
 type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Log index of the change.
-	Revision uint64       `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
-	Change   Event_Change `protobuf:"varint,2,opt,name=change,proto3,enum=chamois.watch.v1.Event_Change" json:"change,omitempty"`
+	Revision uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	// What became of it.
+	Change Event_Change `protobuf:"varint,2,opt,name=change,proto3,enum=chamois.watch.v1.Event_Change" json:"change,omitempty"`
 	// As it is after the change; of what was deleted, as it was before.
 	Object        *Object `protobuf:"bytes,3,opt,name=object,proto3" json:"object,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -585,7 +596,8 @@ func (x *Event) GetObject() *Object {
 // Whatever can be watched. Sessions, sealed secrets, tokens and keys, sessions of boots, reservations and subscriptions cannot.
 type Object struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Kind  Object_Kind            `protobuf:"varint,1,opt,name=kind,proto3,enum=chamois.watch.v1.Object_Kind" json:"kind,omitempty"`
+	// What it is.
+	Kind Object_Kind `protobuf:"varint,1,opt,name=kind,proto3,enum=chamois.watch.v1.Object_Kind" json:"kind,omitempty"`
 	// What it is found by, unique in its kind: an xname, an interface's id, a label, a FRU ID, a name, a network. A boot
 	// record has the xname and the revision it was created at (`x0c0s0b0n0/17`), a service endpoint the xname and the
 	// service (`x0c0s0b0/UpdateService`), a job's target the job and the place (`<id>/0`), the cluster's defaults have none.
@@ -1003,126 +1015,157 @@ type isObject_Value interface {
 }
 
 type Object_Component struct {
+	// With `KIND_COMPONENT`.
 	Component *v1.Component `protobuf:"bytes,10,opt,name=component,proto3,oneof"`
 }
 
 type Object_EthernetInterface struct {
+	// With `KIND_ETHERNET_INTERFACE`.
 	EthernetInterface *v1.EthernetInterface `protobuf:"bytes,11,opt,name=ethernet_interface,json=ethernetInterface,proto3,oneof"`
 }
 
 type Object_Group struct {
+	// With `KIND_GROUP`.
 	Group *v1.Group `protobuf:"bytes,12,opt,name=group,proto3,oneof"`
 }
 
 type Object_RedfishEndpoint struct {
+	// With `KIND_REDFISH_ENDPOINT`.
 	RedfishEndpoint *v1.RedfishEndpoint `protobuf:"bytes,13,opt,name=redfish_endpoint,json=redfishEndpoint,proto3,oneof"`
 }
 
 type Object_ComponentEndpoint struct {
+	// With `KIND_COMPONENT_ENDPOINT`.
 	ComponentEndpoint *v1.ComponentEndpoint `protobuf:"bytes,14,opt,name=component_endpoint,json=componentEndpoint,proto3,oneof"`
 }
 
 type Object_ServiceEndpoint struct {
+	// With `KIND_SERVICE_ENDPOINT`.
 	ServiceEndpoint *v1.ServiceEndpoint `protobuf:"bytes,15,opt,name=service_endpoint,json=serviceEndpoint,proto3,oneof"`
 }
 
 type Object_HardwareLocation struct {
+	// With `KIND_HARDWARE_LOCATION`.
 	HardwareLocation *v1.HardwareLocationRecord `protobuf:"bytes,16,opt,name=hardware_location,json=hardwareLocation,proto3,oneof"`
 }
 
 type Object_HardwareFru struct {
+	// With `KIND_HARDWARE_FRU`.
 	HardwareFru *v1.HardwareFruRecord `protobuf:"bytes,17,opt,name=hardware_fru,json=hardwareFru,proto3,oneof"`
 }
 
 type Object_Partition struct {
+	// With `KIND_PARTITION`.
 	Partition *v1.Partition `protobuf:"bytes,18,opt,name=partition,proto3,oneof"`
 }
 
 type Object_NodeMap struct {
+	// With `KIND_NODE_MAP`.
 	NodeMap *v1.NodeMap `protobuf:"bytes,19,opt,name=node_map,json=nodeMap,proto3,oneof"`
 }
 
 type Object_BootParameters struct {
+	// With `KIND_BOOT_PARAMETERS`.
 	BootParameters *v11.BootParametersEntry `protobuf:"bytes,20,opt,name=boot_parameters,json=bootParameters,proto3,oneof"`
 }
 
 type Object_BootRecord struct {
+	// With `KIND_BOOT_RECORD`.
 	BootRecord *v11.BootRecord `protobuf:"bytes,21,opt,name=boot_record,json=bootRecord,proto3,oneof"`
 }
 
 type Object_BootConfiguration struct {
+	// With `KIND_BOOT_CONFIGURATION`.
 	BootConfiguration *v11.BootConfiguration `protobuf:"bytes,22,opt,name=boot_configuration,json=bootConfiguration,proto3,oneof"`
 }
 
 type Object_BootRollout struct {
+	// With `KIND_BOOT_ROLLOUT`.
 	BootRollout *v11.BootRollout `protobuf:"bytes,24,opt,name=boot_rollout,json=bootRollout,proto3,oneof"`
 }
 
 type Object_Instance struct {
+	// With `KIND_INSTANCE`.
 	Instance *v12.Instance `protobuf:"bytes,30,opt,name=instance,proto3,oneof"`
 }
 
 type Object_ClusterDefaults struct {
+	// With `KIND_CLUSTER_DEFAULTS`.
 	ClusterDefaults *v12.ClusterDefaults `protobuf:"bytes,31,opt,name=cluster_defaults,json=clusterDefaults,proto3,oneof"`
 }
 
 type Object_CloudInitGroup struct {
+	// With `KIND_CLOUD_INIT_GROUP`.
 	CloudInitGroup *v12.Group `protobuf:"bytes,32,opt,name=cloud_init_group,json=cloudInitGroup,proto3,oneof"`
 }
 
 type Object_InstanceInfo struct {
+	// With `KIND_INSTANCE_INFO`.
 	InstanceInfo *v12.InstanceInfo `protobuf:"bytes,33,opt,name=instance_info,json=instanceInfo,proto3,oneof"`
 }
 
 type Object_Profile struct {
+	// With `KIND_PROFILE`.
 	Profile *v12.Profile `protobuf:"bytes,34,opt,name=profile,proto3,oneof"`
 }
 
 type Object_Subnet struct {
+	// With `KIND_SUBNET`.
 	Subnet *v13.Subnet `protobuf:"bytes,40,opt,name=subnet,proto3,oneof"`
 }
 
 type Object_DhcpLease struct {
+	// With `KIND_DHCP_LEASE`.
 	DhcpLease *v13.DhcpLease `protobuf:"bytes,41,opt,name=dhcp_lease,json=dhcpLease,proto3,oneof"`
 }
 
 type Object_HeldAddress struct {
+	// With `KIND_HELD_ADDRESS`.
 	HeldAddress *v13.HeldAddress `protobuf:"bytes,42,opt,name=held_address,json=heldAddress,proto3,oneof"`
 }
 
 type Object_UnknownClient struct {
+	// With `KIND_UNKNOWN_CLIENT`.
 	UnknownClient *v13.UnknownClient `protobuf:"bytes,43,opt,name=unknown_client,json=unknownClient,proto3,oneof"`
 }
 
 type Object_DhcpPolicy struct {
+	// With `KIND_DHCP_POLICY`.
 	DhcpPolicy *v13.DhcpPolicy `protobuf:"bytes,44,opt,name=dhcp_policy,json=dhcpPolicy,proto3,oneof"`
 }
 
 type Object_BootFile struct {
+	// With `KIND_BOOT_FILE`.
 	BootFile *v14.BootFile `protobuf:"bytes,50,opt,name=boot_file,json=bootFile,proto3,oneof"`
 }
 
 type Object_Image struct {
+	// With `KIND_IMAGE`.
 	Image *v14.Image `protobuf:"bytes,51,opt,name=image,proto3,oneof"`
 }
 
 type Object_PowerMap struct {
+	// With `KIND_POWER_MAP`.
 	PowerMap *v1.PowerMap `protobuf:"bytes,60,opt,name=power_map,json=powerMap,proto3,oneof"`
 }
 
 type Object_Role struct {
+	// With `KIND_ROLE`.
 	Role *v15.Role `protobuf:"bytes,70,opt,name=role,proto3,oneof"`
 }
 
 type Object_Policy struct {
+	// With `KIND_POLICY`.
 	Policy *v15.Policy `protobuf:"bytes,71,opt,name=policy,proto3,oneof"`
 }
 
 type Object_Bmc struct {
+	// With `KIND_BMC`.
 	Bmc *v16.Bmc `protobuf:"bytes,80,opt,name=bmc,proto3,oneof"`
 }
 
 type Object_XnameRule struct {
+	// With `KIND_XNAME_RULE`.
 	XnameRule *v16.XnameRule `protobuf:"bytes,81,opt,name=xname_rule,json=xnameRule,proto3,oneof"`
 }
 
@@ -1132,6 +1175,7 @@ type Object_BmcCredential struct {
 }
 
 type Object_FirmwareInventory struct {
+	// With `KIND_FIRMWARE_INVENTORY`.
 	FirmwareInventory *v16.FirmwareInventory `protobuf:"bytes,83,opt,name=firmware_inventory,json=firmwareInventory,proto3,oneof"`
 }
 
@@ -1141,6 +1185,7 @@ type Object_Job struct {
 }
 
 type Object_JobTarget struct {
+	// With `KIND_JOB_TARGET`.
 	JobTarget *v17.JobTarget `protobuf:"bytes,85,opt,name=job_target,json=jobTarget,proto3,oneof"`
 }
 
@@ -1216,8 +1261,9 @@ func (*Object_JobTarget) isObject_Value() {}
 
 // A part of the state, in the order of kinds and keys.
 type WatchResponse_Rows struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Objects       []*Object              `protobuf:"bytes,1,rep,name=objects,proto3" json:"objects,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In the order of kinds and keys.
+	Objects       []*Object `protobuf:"bytes,1,rep,name=objects,proto3" json:"objects,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1298,8 +1344,9 @@ func (*WatchResponse_SnapshotEnd) Descriptor() ([]byte, []int) {
 
 // Changes of one or more revisions, oldest first.
 type WatchResponse_Events struct {
-	state  protoimpl.MessageState `protogen:"open.v1"`
-	Events []*Event               `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Oldest first.
+	Events []*Event `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
 	// More events of the last revision follow in the next message.
 	Continued     bool `protobuf:"varint,2,opt,name=continued,proto3" json:"continued,omitempty"`
 	unknownFields protoimpl.UnknownFields

@@ -33,6 +33,7 @@ class Outcome(_message.Message):
         DESCRIPTOR: _descriptor.EnumDescriptor
         VALUE_UNSPECIFIED: Outcome._Value.ValueType  # 0
         VALUE_APPLIED: Outcome._Value.ValueType  # 1
+        """It was applied, whether it changed something or not."""
         VALUE_REJECTED: Outcome._Value.ValueType  # 2
         """Refused by a rule of what was asked for; nothing was changed."""
         VALUE_DENIED: Outcome._Value.ValueType  # 3
@@ -40,9 +41,12 @@ class Outcome(_message.Message):
         VALUE_REPEATED: Outcome._Value.ValueType  # 4
         """A repeat of a request: its first outcome was given again."""
 
-    class Value(_Value, metaclass=_ValueEnumTypeWrapper): ...
+    class Value(_Value, metaclass=_ValueEnumTypeWrapper):
+        """How it ended."""
+
     VALUE_UNSPECIFIED: Outcome.Value.ValueType  # 0
     VALUE_APPLIED: Outcome.Value.ValueType  # 1
+    """It was applied, whether it changed something or not."""
     VALUE_REJECTED: Outcome.Value.ValueType  # 2
     """Refused by a rule of what was asked for; nothing was changed."""
     VALUE_DENIED: Outcome.Value.ValueType  # 3
@@ -85,6 +89,7 @@ class AuditFilter(_message.Message):
     object: _builtins.str
     """What an object that was touched is found by, e.g. `x1000c0s0b0n0`."""
     outcome: Global___Outcome.Value.ValueType
+    """Only entries that ended so; absent: all."""
     after_revision: _builtins.int
     """Only after this revision."""
     upto_revision: _builtins.int
@@ -92,6 +97,7 @@ class AuditFilter(_message.Message):
     since_ms: _builtins.int
     """Cluster time, milliseconds since the Unix epoch: from here on, and before there; 0: no bound."""
     until_ms: _builtins.int
+    """See `since_ms`."""
     def __init__(
         self,
         *,
@@ -115,6 +121,8 @@ Global___AuditFilter: _TypeAlias = AuditFilter  # noqa: Y015
 
 @_typing.final
 class ListAuditRecordsRequest(_message.Message):
+    """Request of `AuditService.ListAuditRecords`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     FILTER_FIELD_NUMBER: _builtins.int
@@ -125,7 +133,9 @@ class ListAuditRecordsRequest(_message.Message):
     page_token: _builtins.str
     """`next_page_token` of the answer before."""
     @_builtins.property
-    def filter(self) -> Global___AuditFilter: ...
+    def filter(self) -> Global___AuditFilter:
+        """Which records; absent: all."""
+
     def __init__(
         self,
         *,
@@ -143,6 +153,8 @@ Global___ListAuditRecordsRequest: _TypeAlias = ListAuditRecordsRequest  # noqa: 
 
 @_typing.final
 class ListAuditRecordsResponse(_message.Message):
+    """Answer of `AuditService.ListAuditRecords`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     RECORDS_FIELD_NUMBER: _builtins.int
@@ -163,7 +175,9 @@ class ListAuditRecordsResponse(_message.Message):
     next_page_token: _builtins.str
     """Where the next page begins; empty: there is none. A page may be short, or empty, and have one."""
     @_builtins.property
-    def records(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditRecord]: ...
+    def records(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditRecord]:
+        """The newest first."""
+
     @_builtins.property
     def gaps(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditGap]:
         """What the member knows nothing of, among what this page has looked at."""
@@ -189,11 +203,15 @@ Global___ListAuditRecordsResponse: _TypeAlias = ListAuditRecordsResponse  # noqa
 
 @_typing.final
 class FollowAuditRecordsRequest(_message.Message):
+    """Request of `AuditService.FollowAuditRecords`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     FILTER_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def filter(self) -> Global___AuditFilter: ...
+    def filter(self) -> Global___AuditFilter:
+        """Which records; absent: all. Only those after `after_revision`, in order."""
+
     def __init__(
         self,
         *,
@@ -209,6 +227,8 @@ Global___FollowAuditRecordsRequest: _TypeAlias = FollowAuditRecordsRequest  # no
 
 @_typing.final
 class FollowAuditRecordsResponse(_message.Message):
+    """Answer of `AuditService.FollowAuditRecords`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     RECORDS_FIELD_NUMBER: _builtins.int
@@ -217,9 +237,13 @@ class FollowAuditRecordsResponse(_message.Message):
     revision: _builtins.int
     """Everything up to here was told."""
     @_builtins.property
-    def records(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditRecord]: ...
+    def records(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditRecord]:
+        """The oldest first, in the order of the log."""
+
     @_builtins.property
-    def gaps(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditGap]: ...
+    def gaps(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditGap]:
+        """What the member knows nothing of, before these records."""
+
     def __init__(
         self,
         *,
@@ -237,6 +261,8 @@ Global___FollowAuditRecordsResponse: _TypeAlias = FollowAuditRecordsResponse  # 
 
 @_typing.final
 class ListDenialsRequest(_message.Message):
+    """Request of `AuditService.ListDenials`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     AUTHOR_FIELD_NUMBER: _builtins.int
@@ -247,10 +273,13 @@ class ListDenialsRequest(_message.Message):
     author: _builtins.str
     """E.g. `user/ada` or `anonymous`, with `*` as in `AuditFilter`."""
     since_ms: _builtins.int
+    """Cluster time, milliseconds since the Unix epoch: from here on; 0: no bound."""
     until_ms: _builtins.int
+    """The same: before there; 0: no bound."""
     page_size: _builtins.int
     """At most so many; 0: 100. Up to 1,000."""
     page_token: _builtins.str
+    """`next_page_token` of the answer before; the filters must be the same as there."""
     def __init__(
         self,
         *,
@@ -270,6 +299,8 @@ Global___ListDenialsRequest: _TypeAlias = ListDenialsRequest  # noqa: Y015
 
 @_typing.final
 class ListDenialsResponse(_message.Message):
+    """Answer of `AuditService.ListDenials`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     DENIALS_FIELD_NUMBER: _builtins.int
@@ -277,10 +308,15 @@ class ListDenialsResponse(_message.Message):
     DAMAGED_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     member_id: _builtins.int
+    """The member that has answered; the denials are its own."""
     damaged: _builtins.int
+    """Lines that could not be read."""
     next_page_token: _builtins.str
+    """Where the next page begins; empty: there is none."""
     @_builtins.property
-    def denials(self) -> _containers.RepeatedCompositeFieldContainer[Global___Denial]: ...
+    def denials(self) -> _containers.RepeatedCompositeFieldContainer[Global___Denial]:
+        """The newest first."""
+
     def __init__(
         self,
         *,
@@ -320,11 +356,13 @@ class AuditRecord(_message.Message):
     at_ms: _builtins.int
     """Cluster time, milliseconds since the Unix epoch; and the same as RFC 3339, UTC."""
     time: _builtins.str
+    """`at_ms` as RFC 3339, UTC."""
     author: _builtins.str
     """Empty for entries of Raft itself."""
     command: _builtins.str
     """`<area>.<change>`, or `raft.membership`, `raft.new-leader`."""
     outcome: Global___Outcome.Value.ValueType
+    """What became of it."""
     reason: _builtins.str
     """Why it was refused, without values."""
     objects_left_out: _builtins.int
@@ -334,9 +372,13 @@ class AuditRecord(_message.Message):
     needed: _builtins.str
     """What gave the author the right; empty for who needs no policy."""
     @_builtins.property
-    def objects(self) -> _containers.RepeatedCompositeFieldContainer[Global___TouchedObject]: ...
+    def objects(self) -> _containers.RepeatedCompositeFieldContainer[Global___TouchedObject]:
+        """What it created, changed or deleted; none of an entry that changed nothing."""
+
     @_builtins.property
-    def policies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def policies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the policies that gave the author the right, sorted."""
+
     def __init__(
         self,
         *,
@@ -363,12 +405,15 @@ Global___AuditRecord: _TypeAlias = AuditRecord  # noqa: Y015
 
 @_typing.final
 class TouchedObject(_message.Message):
+    """An object that an entry touched."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     KIND_FIELD_NUMBER: _builtins.int
     OBJECT_FIELD_NUMBER: _builtins.int
     CHANGE_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
+    """Kind, as the rows of `chamois.raft.v1.SnapshotRow` are named, e.g. `component`."""
     object: _builtins.str
     """Empty where it would open something."""
     change: _builtins.str
@@ -398,7 +443,9 @@ class AuditGap(_message.Message):
     UPTO_REVISION_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     after_revision: _builtins.int
+    """The last revision before the gap."""
     upto_revision: _builtins.int
+    """The last revision of the gap."""
     reason: _builtins.str
     """`snapshot`, `start` or `overflow`; of who follows also `removed` (kept no longer) or `damaged` (the lines cannot be read)."""
     def __init__(
@@ -431,7 +478,9 @@ class Denial(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     LEFT_OUT_FIELD_NUMBER: _builtins.int
     at_ms: _builtins.int
+    """Cluster time, milliseconds since the Unix epoch."""
     time: _builtins.str
+    """The same as RFC 3339, UTC."""
     author: _builtins.str
     """`anonymous` for who has shown nothing that is good; `break-glass/<uid>` for root on the member's host, on its socket."""
     address: _builtins.str
@@ -441,6 +490,7 @@ class Denial(_message.Message):
     outcome: _builtins.str
     """`denied` or `unauthenticated`; `used` of the break-glass socket, `signed` of a certificate that is no renewal: what no entry of the log says."""
     reason: _builtins.str
+    """Why it was refused, as the caller was told."""
     left_out: _builtins.int
     """So many more of the same author or address were not written down, in the minute before."""
     def __init__(

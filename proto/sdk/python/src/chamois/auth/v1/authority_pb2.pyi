@@ -21,6 +21,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class CertificateAuthority(_message.Message):
+    """A CA as it is stored."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     class _Stage:
@@ -37,7 +39,9 @@ class CertificateAuthority(_message.Message):
         STAGE_RETIRING: CertificateAuthority._Stage.ValueType  # 3
         """Trusted as long as what it has signed may run."""
 
-    class Stage(_Stage, metaclass=_StageEnumTypeWrapper): ...
+    class Stage(_Stage, metaclass=_StageEnumTypeWrapper):
+        """A CA goes through these in order, so that everybody trusts it before it signs."""
+
     STAGE_UNSPECIFIED: CertificateAuthority.Stage.ValueType  # 0
     STAGE_NEXT: CertificateAuthority.Stage.ValueType  # 1
     """Trusted by all, signs nothing yet."""
@@ -55,7 +59,9 @@ class CertificateAuthority(_message.Message):
     id: _builtins.str
     """SHA-256 of the certificate (DER), hex."""
     stage: Global___CertificateAuthority.Stage.ValueType
+    """What it is used for now."""
     certificate_pem: _builtins.str
+    """The CA's certificate, PEM."""
     stage_since_ms: _builtins.int
     """Cluster time."""
     @_builtins.property
@@ -63,7 +69,9 @@ class CertificateAuthority(_message.Message):
         """PKCS#8 PEM, sealed under the name `ca-key/<id>`; absent for a site's own CA, and once it is retiring."""
 
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,

@@ -21,6 +21,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class IssueCertificateRequest(_message.Message):
+    """Request of `CertificateService.IssueCertificate`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PRINCIPAL_FIELD_NUMBER: _builtins.int
@@ -55,15 +57,19 @@ Global___IssueCertificateRequest: _TypeAlias = IssueCertificateRequest  # noqa: 
 
 @_typing.final
 class IssueCertificateResponse(_message.Message):
+    """Answer of `CertificateService.IssueCertificate`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CERTIFICATE_PEM_FIELD_NUMBER: _builtins.int
     AUTHORITIES_PEM_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_MS_FIELD_NUMBER: _builtins.int
     certificate_pem: _builtins.str
+    """The certificate, PEM."""
     authorities_pem: _builtins.str
     """Every CA that is to be trusted, one PEM after the other."""
     expires_at_ms: _builtins.int
+    """Its end, milliseconds since the Unix epoch."""
     def __init__(
         self,
         *,
@@ -81,6 +87,8 @@ Global___IssueCertificateResponse: _TypeAlias = IssueCertificateResponse  # noqa
 
 @_typing.final
 class AuthorityInfo(_message.Message):
+    """A CA, without its key."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
@@ -91,8 +99,11 @@ class AuthorityInfo(_message.Message):
     id: _builtins.str
     """SHA-256 of the certificate (DER), hex."""
     stage: _authority_pb2.CertificateAuthority.Stage.ValueType
+    """What it is used for now."""
     certificate_pem: _builtins.str
+    """The CA's certificate, PEM."""
     stage_since_ms: _builtins.int
+    """Cluster time at which it came to this stage, milliseconds since the Unix epoch."""
     signs: _builtins.bool
     """Whether its key is here; without, it is a site's own CA."""
     def __init__(
@@ -114,6 +125,8 @@ Global___AuthorityInfo: _TypeAlias = AuthorityInfo  # noqa: Y015
 
 @_typing.final
 class ListAuthoritiesRequest(_message.Message):
+    """Request of `CertificateService.ListAuthorities`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -129,11 +142,15 @@ Global___ListAuthoritiesRequest: _TypeAlias = ListAuthoritiesRequest  # noqa: Y0
 
 @_typing.final
 class ListAuthoritiesResponse(_message.Message):
+    """Answer of `CertificateService.ListAuthorities`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     AUTHORITIES_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def authorities(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuthorityInfo]: ...
+    def authorities(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuthorityInfo]:
+        """The CAs that are trusted, in all stages."""
+
     def __init__(
         self,
         *,
@@ -149,6 +166,8 @@ Global___ListAuthoritiesResponse: _TypeAlias = ListAuthoritiesResponse  # noqa: 
 
 @_typing.final
 class AddAuthorityRequest(_message.Message):
+    """Request of `CertificateService.AddAuthority`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CERTIFICATE_PEM_FIELD_NUMBER: _builtins.int
@@ -169,11 +188,14 @@ Global___AddAuthorityRequest: _TypeAlias = AddAuthorityRequest  # noqa: Y015
 
 @_typing.final
 class ActivateAuthorityRequest(_message.Message):
+    """Request of `CertificateService.ActivateAuthority`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     URGENT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Id of the CA: SHA-256 of its certificate (DER), hex."""
     urgent: _builtins.bool
     """Though it has been trusted for less than an hour: who has not heard of it refuses members."""
     def __init__(
@@ -192,10 +214,13 @@ Global___ActivateAuthorityRequest: _TypeAlias = ActivateAuthorityRequest  # noqa
 
 @_typing.final
 class RemoveAuthorityRequest(_message.Message):
+    """Request of `CertificateService.RemoveAuthority`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Id of the CA: SHA-256 of its certificate (DER), hex."""
     def __init__(
         self,
         *,
@@ -211,10 +236,13 @@ Global___RemoveAuthorityRequest: _TypeAlias = RemoveAuthorityRequest  # noqa: Y0
 
 @_typing.final
 class RemoveAuthorityResponse(_message.Message):
+    """Answer of `CertificateService.RemoveAuthority`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     def __init__(
         self,
         *,

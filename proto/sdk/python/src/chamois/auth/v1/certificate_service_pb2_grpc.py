@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class CertificateServiceStub(object):
-    """Missing associated documentation comment in .proto file."""
+    """Certificates of users, services and nodes, and the CAs that sign them.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -62,7 +63,8 @@ class CertificateServiceStub(object):
 
 
 class CertificateServiceServicer(object):
-    """Missing associated documentation comment in .proto file."""
+    """Certificates of users, services and nodes, and the CAs that sign them.
+    """
 
     def IssueCertificate(self, request, context):
         """Signs the key of a user, a service or a node, for 24 hours at most. One's own name at any time by the certificate that is to be
@@ -139,7 +141,8 @@ def add_CertificateServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CertificateService(object):
-    """Missing associated documentation comment in .proto file."""
+    """Certificates of users, services and nodes, and the CAs that sign them.
+    """
 
     @staticmethod
     def IssueCertificate(request,

@@ -27,6 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class CertificateServiceStub:
+    """Certificates of users, services and nodes, and the CAs that sign them."""
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
@@ -49,6 +51,8 @@ class CertificateServiceStub:
 
 @_typing.type_check_only
 class CertificateServiceAsyncStub(CertificateServiceStub):
+    """Certificates of users, services and nodes, and the CAs that sign them."""
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     IssueCertificate: _aio.UnaryUnaryMultiCallable[_certificate_service_pb2.IssueCertificateRequest, _certificate_service_pb2.IssueCertificateResponse]  # type: ignore[assignment]
     """Signs the key of a user, a service or a node, for 24 hours at most. One's own name at any time by the certificate that is to be
@@ -67,6 +71,8 @@ class CertificateServiceAsyncStub(CertificateServiceStub):
     """What it has signed is not accepted any more. The one that signs is not removed."""
 
 class CertificateServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Certificates of users, services and nodes, and the CAs that sign them."""
+
     @_abc_1.abstractmethod
     def IssueCertificate(
         self,

@@ -21,6 +21,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class LoginRequest(_message.Message):
+    """Request of `LoginService.Login`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PROVIDER_FIELD_NUMBER: _builtins.int
@@ -49,6 +51,8 @@ Global___LoginRequest: _TypeAlias = LoginRequest  # noqa: Y015
 
 @_typing.final
 class CallbackRequest(_message.Message):
+    """Request of `LoginService.Callback`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CODE_FIELD_NUMBER: _builtins.int
@@ -58,11 +62,17 @@ class CallbackRequest(_message.Message):
     ERROR_DESCRIPTION_FIELD_NUMBER: _builtins.int
     COOKIE_FIELD_NUMBER: _builtins.int
     code: _builtins.str
+    """The authorization code (RFC 6749 4.1.2)."""
     state: _builtins.str
+    """What the login was begun with: must fit the cookie."""
     iss: _builtins.str
+    """Issuer that answers (RFC 9207), where the provider says so."""
     error: _builtins.str
+    """The provider's error code instead of a code (RFC 6749 4.1.2.1)."""
     error_description: _builtins.str
+    """The provider's explanation of the error, for a person."""
     cookie: _builtins.str
+    """The browser's cookies: the login's is among them."""
     def __init__(
         self,
         *,
@@ -83,12 +93,15 @@ Global___CallbackRequest: _TypeAlias = CallbackRequest  # noqa: Y015
 
 @_typing.final
 class BeginDeviceRequest(_message.Message):
+    """Request of `LoginService.BeginDevice`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CLIENT_ID_FIELD_NUMBER: _builtins.int
     SCOPE_FIELD_NUMBER: _builtins.int
     HOST_FIELD_NUMBER: _builtins.int
     client_id: _builtins.str
+    """What logs in: 1 to 64 letters, digits and `-_.`."""
     scope: _builtins.str
     """Permissions, as of a token; empty: all that policies give."""
     host: _builtins.str
@@ -110,10 +123,13 @@ Global___BeginDeviceRequest: _TypeAlias = BeginDeviceRequest  # noqa: Y015
 
 @_typing.final
 class GetDevicePageRequest(_message.Message):
+    """Request of `LoginService.GetDevicePage`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     USER_CODE_FIELD_NUMBER: _builtins.int
     user_code: _builtins.str
+    """The code, if the address that the person opened has it: it fills the form."""
     def __init__(
         self,
         *,
@@ -129,6 +145,8 @@ Global___GetDevicePageRequest: _TypeAlias = GetDevicePageRequest  # noqa: Y015
 
 @_typing.final
 class ApproveDeviceRequest(_message.Message):
+    """Request of `LoginService.ApproveDevice`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     USER_CODE_FIELD_NUMBER: _builtins.int
@@ -136,8 +154,11 @@ class ApproveDeviceRequest(_message.Message):
     HOST_FIELD_NUMBER: _builtins.int
     ORIGIN_FIELD_NUMBER: _builtins.int
     user_code: _builtins.str
+    """The code that the device shows."""
     provider: _builtins.str
+    """Name of the provider to log in at; empty where there is one."""
     host: _builtins.str
+    """Where the browser has found this member: the provider sends it back there."""
     origin: _builtins.str
     """The site whose form this is: of another one it is refused."""
     def __init__(
@@ -158,6 +179,8 @@ Global___ApproveDeviceRequest: _TypeAlias = ApproveDeviceRequest  # noqa: Y015
 
 @_typing.final
 class ListOidcProvidersRequest(_message.Message):
+    """Request of `OidcProviderService.ListOidcProviders`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -173,6 +196,8 @@ Global___ListOidcProvidersRequest: _TypeAlias = ListOidcProvidersRequest  # noqa
 
 @_typing.final
 class ListOidcProvidersResponse(_message.Message):
+    """Answer of `OidcProviderService.ListOidcProviders`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PROVIDERS_FIELD_NUMBER: _builtins.int
@@ -195,6 +220,8 @@ Global___ListOidcProvidersResponse: _TypeAlias = ListOidcProvidersResponse  # no
 
 @_typing.final
 class PutOidcProviderRequest(_message.Message):
+    """Request of `OidcProviderService.PutOidcProvider`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PROVIDER_FIELD_NUMBER: _builtins.int
@@ -225,10 +252,13 @@ Global___PutOidcProviderRequest: _TypeAlias = PutOidcProviderRequest  # noqa: Y0
 
 @_typing.final
 class DeleteOidcProviderRequest(_message.Message):
+    """Request of `OidcProviderService.DeleteOidcProvider`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the provider."""
     def __init__(
         self,
         *,
@@ -244,10 +274,13 @@ Global___DeleteOidcProviderRequest: _TypeAlias = DeleteOidcProviderRequest  # no
 
 @_typing.final
 class DeleteOidcProviderResponse(_message.Message):
+    """Answer of `OidcProviderService.DeleteOidcProvider`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     def __init__(
         self,
         *,

@@ -314,7 +314,8 @@ class OidcProviderServiceServicer(object):
     """
 
     def ListOidcProviders(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """The providers, sorted by name; without their client secrets.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -327,7 +328,8 @@ class OidcProviderServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteOidcProvider(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Removes a provider: its logins and tokens are believed no more. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

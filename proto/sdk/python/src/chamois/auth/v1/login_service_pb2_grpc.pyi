@@ -121,9 +121,11 @@ class OidcProviderServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> OidcProviderServiceAsyncStub: ...
     ListOidcProviders: _grpc.UnaryUnaryMultiCallable[_login_service_pb2.ListOidcProvidersRequest, _login_service_pb2.ListOidcProvidersResponse]
+    """The providers, sorted by name; without their client secrets."""
     PutOidcProvider: _grpc.UnaryUnaryMultiCallable[_login_service_pb2.PutOidcProviderRequest, _provider_pb2.OidcProvider]
     """Creates or replaces; without `password` the client secret stays what it was."""
     DeleteOidcProvider: _grpc.UnaryUnaryMultiCallable[_login_service_pb2.DeleteOidcProviderRequest, _login_service_pb2.DeleteOidcProviderResponse]
+    """Removes a provider: its logins and tokens are believed no more. One that is not there: NOT_FOUND."""
 
 @_typing.type_check_only
 class OidcProviderServiceAsyncStub(OidcProviderServiceStub):
@@ -131,9 +133,11 @@ class OidcProviderServiceAsyncStub(OidcProviderServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListOidcProviders: _aio.UnaryUnaryMultiCallable[_login_service_pb2.ListOidcProvidersRequest, _login_service_pb2.ListOidcProvidersResponse]  # type: ignore[assignment]
+    """The providers, sorted by name; without their client secrets."""
     PutOidcProvider: _aio.UnaryUnaryMultiCallable[_login_service_pb2.PutOidcProviderRequest, _provider_pb2.OidcProvider]  # type: ignore[assignment]
     """Creates or replaces; without `password` the client secret stays what it was."""
     DeleteOidcProvider: _aio.UnaryUnaryMultiCallable[_login_service_pb2.DeleteOidcProviderRequest, _login_service_pb2.DeleteOidcProviderResponse]  # type: ignore[assignment]
+    """Removes a provider: its logins and tokens are believed no more. One that is not there: NOT_FOUND."""
 
 class OidcProviderServiceServicer(metaclass=_abc_1.ABCMeta):
     """Whose logins are believed."""
@@ -143,7 +147,8 @@ class OidcProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _login_service_pb2.ListOidcProvidersRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_login_service_pb2.ListOidcProvidersResponse, _abc.Awaitable[_login_service_pb2.ListOidcProvidersResponse]]: ...
+    ) -> _typing.Union[_login_service_pb2.ListOidcProvidersResponse, _abc.Awaitable[_login_service_pb2.ListOidcProvidersResponse]]:
+        """The providers, sorted by name; without their client secrets."""
 
     @_abc_1.abstractmethod
     def PutOidcProvider(
@@ -158,6 +163,7 @@ class OidcProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _login_service_pb2.DeleteOidcProviderRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_login_service_pb2.DeleteOidcProviderResponse, _abc.Awaitable[_login_service_pb2.DeleteOidcProviderResponse]]: ...
+    ) -> _typing.Union[_login_service_pb2.DeleteOidcProviderResponse, _abc.Awaitable[_login_service_pb2.DeleteOidcProviderResponse]]:
+        """Removes a provider: its logins and tokens are believed no more. One that is not there: NOT_FOUND."""
 
 def add_OidcProviderServiceServicer_to_server(servicer: OidcProviderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

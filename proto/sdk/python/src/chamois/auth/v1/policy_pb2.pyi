@@ -34,6 +34,7 @@ class Role(_message.Message):
     name: _builtins.str
     """1 to 64 lower-case letters, digits and `-`, of which the first is a letter."""
     description: _builtins.str
+    """Free text for people; may be empty."""
     @_builtins.property
     def permissions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """`<area>.<access>` as methods need them, e.g. `smd.read`; `*` stands for every area or every access: `*.read`, `bss.*`.
@@ -41,7 +42,9 @@ class Role(_message.Message):
         """
 
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,
@@ -79,6 +82,7 @@ class Policy(_message.Message):
     name: _builtins.str
     """1 to 128 letters, digits and `-_.`, of which the first is a letter or a digit."""
     description: _builtins.str
+    """Free text for people; may be empty."""
     role: _builtins.str
     """A shipped role or one of those that are stored. While there is none of that name, the policy gives nothing."""
     expires_at_ms: _builtins.int
@@ -110,7 +114,9 @@ class Policy(_message.Message):
         """
 
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,

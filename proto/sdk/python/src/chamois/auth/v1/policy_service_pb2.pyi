@@ -21,6 +21,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ListPoliciesRequest(_message.Message):
+    """Request of `PolicyService.ListPolicies`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -36,11 +38,15 @@ Global___ListPoliciesRequest: _TypeAlias = ListPoliciesRequest  # noqa: Y015
 
 @_typing.final
 class ListPoliciesResponse(_message.Message):
+    """Answer of `PolicyService.ListPolicies`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     POLICIES_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def policies(self) -> _containers.RepeatedCompositeFieldContainer[_policy_pb2.Policy]: ...
+    def policies(self) -> _containers.RepeatedCompositeFieldContainer[_policy_pb2.Policy]:
+        """Sorted by name."""
+
     def __init__(
         self,
         *,
@@ -56,10 +62,13 @@ Global___ListPoliciesResponse: _TypeAlias = ListPoliciesResponse  # noqa: Y015
 
 @_typing.final
 class GetPolicyRequest(_message.Message):
+    """Request of `PolicyService.GetPolicy`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the policy."""
     def __init__(
         self,
         *,
@@ -75,11 +84,15 @@ Global___GetPolicyRequest: _TypeAlias = GetPolicyRequest  # noqa: Y015
 
 @_typing.final
 class PutPolicyRequest(_message.Message):
+    """Request of `PolicyService.PutPolicy`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     POLICY_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def policy(self) -> _policy_pb2.Policy: ...
+    def policy(self) -> _policy_pb2.Policy:
+        """The policy as it is to be; its meta is not read."""
+
     def __init__(
         self,
         *,
@@ -95,10 +108,13 @@ Global___PutPolicyRequest: _TypeAlias = PutPolicyRequest  # noqa: Y015
 
 @_typing.final
 class DeletePolicyRequest(_message.Message):
+    """Request of `PolicyService.DeletePolicy`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the policy."""
     def __init__(
         self,
         *,
@@ -114,10 +130,13 @@ Global___DeletePolicyRequest: _TypeAlias = DeletePolicyRequest  # noqa: Y015
 
 @_typing.final
 class DeletePolicyResponse(_message.Message):
+    """Answer of `PolicyService.DeletePolicy`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     def __init__(
         self,
         *,
@@ -133,6 +152,8 @@ Global___DeletePolicyResponse: _TypeAlias = DeletePolicyResponse  # noqa: Y015
 
 @_typing.final
 class ListRolesRequest(_message.Message):
+    """Request of `PolicyService.ListRoles`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -148,11 +169,15 @@ Global___ListRolesRequest: _TypeAlias = ListRolesRequest  # noqa: Y015
 
 @_typing.final
 class ListRolesResponse(_message.Message):
+    """Answer of `PolicyService.ListRoles`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ROLES_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def roles(self) -> _containers.RepeatedCompositeFieldContainer[_policy_pb2.Role]: ...
+    def roles(self) -> _containers.RepeatedCompositeFieldContainer[_policy_pb2.Role]:
+        """The shipped roles first, then those that are stored, by name."""
+
     def __init__(
         self,
         *,
@@ -168,11 +193,15 @@ Global___ListRolesResponse: _TypeAlias = ListRolesResponse  # noqa: Y015
 
 @_typing.final
 class PutRoleRequest(_message.Message):
+    """Request of `PolicyService.PutRole`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ROLE_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def role(self) -> _policy_pb2.Role: ...
+    def role(self) -> _policy_pb2.Role:
+        """The role as it is to be; its meta is not read."""
+
     def __init__(
         self,
         *,
@@ -188,10 +217,13 @@ Global___PutRoleRequest: _TypeAlias = PutRoleRequest  # noqa: Y015
 
 @_typing.final
 class DeleteRoleRequest(_message.Message):
+    """Request of `PolicyService.DeleteRole`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the role."""
     def __init__(
         self,
         *,
@@ -207,10 +239,13 @@ Global___DeleteRoleRequest: _TypeAlias = DeleteRoleRequest  # noqa: Y015
 
 @_typing.final
 class DeleteRoleResponse(_message.Message):
+    """Answer of `PolicyService.DeleteRole`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     def __init__(
         self,
         *,
@@ -226,6 +261,8 @@ Global___DeleteRoleResponse: _TypeAlias = DeleteRoleResponse  # noqa: Y015
 
 @_typing.final
 class CheckAccessRequest(_message.Message):
+    """Request of `PolicyService.CheckAccess`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PRINCIPAL_FIELD_NUMBER: _builtins.int
@@ -264,10 +301,14 @@ Global___CheckAccessRequest: _TypeAlias = CheckAccessRequest  # noqa: Y015
 
 @_typing.final
 class CheckAccessResponse(_message.Message):
+    """Answer of `PolicyService.CheckAccess`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
     class Considered(_message.Message):
+        """A policy, and what it says to the question."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         POLICY_FIELD_NUMBER: _builtins.int
@@ -275,8 +316,11 @@ class CheckAccessResponse(_message.Message):
         GIVES_FIELD_NUMBER: _builtins.int
         REASON_FIELD_NUMBER: _builtins.int
         policy: _builtins.str
+        """Name of the policy."""
         role: _builtins.str
+        """Name of the role that it gives."""
         gives: _builtins.bool
+        """Whether it allows what was asked."""
         reason: _builtins.str
         """Why it gives or does not, one sentence."""
         def __init__(
@@ -297,6 +341,7 @@ class CheckAccessResponse(_message.Message):
     PERMISSION_FIELD_NUMBER: _builtins.int
     CONSIDERED_FIELD_NUMBER: _builtins.int
     allowed: _builtins.bool
+    """Whether it is allowed."""
     permission: _builtins.str
     """What the action needs; empty for what needs no permission, or what only members do."""
     @_builtins.property

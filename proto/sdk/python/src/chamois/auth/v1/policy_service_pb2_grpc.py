@@ -27,7 +27,8 @@ if _version_not_supported:
 
 
 class PolicyServiceStub(object):
-    """Missing associated documentation comment in .proto file."""
+    """Policies and roles: who may do what to which objects.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -78,16 +79,19 @@ class PolicyServiceStub(object):
 
 
 class PolicyServiceServicer(object):
-    """Missing associated documentation comment in .proto file."""
+    """Policies and roles: who may do what to which objects.
+    """
 
     def ListPolicies(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """All policies, sorted by name.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetPolicy(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One policy. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -100,7 +104,8 @@ class PolicyServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeletePolicy(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Removes a policy: what only it gave is denied from now on. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -113,13 +118,15 @@ class PolicyServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def PutRole(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Creates or replaces a role of the site: what is not given is not set. The name of a shipped role is refused.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteRole(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Removes a role of the site; refused (FAILED_PRECONDITION) while a policy names it.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -185,7 +192,8 @@ def add_PolicyServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PolicyService(object):
-    """Missing associated documentation comment in .proto file."""
+    """Policies and roles: who may do what to which objects.
+    """
 
     @staticmethod
     def ListPolicies(request,

@@ -28,19 +28,26 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PolicyServiceStub:
+    """Policies and roles: who may do what to which objects."""
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PolicyServiceAsyncStub: ...
     ListPolicies: _grpc.UnaryUnaryMultiCallable[_policy_service_pb2.ListPoliciesRequest, _policy_service_pb2.ListPoliciesResponse]
+    """All policies, sorted by name."""
     GetPolicy: _grpc.UnaryUnaryMultiCallable[_policy_service_pb2.GetPolicyRequest, _policy_pb2.Policy]
+    """One policy. One that is not there: NOT_FOUND."""
     PutPolicy: _grpc.UnaryUnaryMultiCallable[_policy_service_pb2.PutPolicyRequest, _policy_pb2.Policy]
     """Creates or replaces: what is not given is not set."""
     DeletePolicy: _grpc.UnaryUnaryMultiCallable[_policy_service_pb2.DeletePolicyRequest, _policy_service_pb2.DeletePolicyResponse]
+    """Removes a policy: what only it gave is denied from now on. One that is not there: NOT_FOUND."""
     ListRoles: _grpc.UnaryUnaryMultiCallable[_policy_service_pb2.ListRolesRequest, _policy_service_pb2.ListRolesResponse]
     """The shipped roles first, then those that are stored, by name."""
     PutRole: _grpc.UnaryUnaryMultiCallable[_policy_service_pb2.PutRoleRequest, _policy_pb2.Role]
+    """Creates or replaces a role of the site: what is not given is not set. The name of a shipped role is refused."""
     DeleteRole: _grpc.UnaryUnaryMultiCallable[_policy_service_pb2.DeleteRoleRequest, _policy_service_pb2.DeleteRoleResponse]
+    """Removes a role of the site; refused (FAILED_PRECONDITION) while a policy names it."""
     CheckAccess: _grpc.UnaryUnaryMultiCallable[_policy_service_pb2.CheckAccessRequest, _policy_service_pb2.CheckAccessResponse]
     """Whether somebody may do something, and why. Of others only for whom `auth.admin` is given everywhere; of oneself for everybody.
     Who needs no policy is allowed everything, and nothing is considered: a token of the cluster's offline key (`token/<name>`), and
@@ -49,16 +56,23 @@ class PolicyServiceStub:
 
 @_typing.type_check_only
 class PolicyServiceAsyncStub(PolicyServiceStub):
+    """Policies and roles: who may do what to which objects."""
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListPolicies: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.ListPoliciesRequest, _policy_service_pb2.ListPoliciesResponse]  # type: ignore[assignment]
+    """All policies, sorted by name."""
     GetPolicy: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.GetPolicyRequest, _policy_pb2.Policy]  # type: ignore[assignment]
+    """One policy. One that is not there: NOT_FOUND."""
     PutPolicy: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.PutPolicyRequest, _policy_pb2.Policy]  # type: ignore[assignment]
     """Creates or replaces: what is not given is not set."""
     DeletePolicy: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.DeletePolicyRequest, _policy_service_pb2.DeletePolicyResponse]  # type: ignore[assignment]
+    """Removes a policy: what only it gave is denied from now on. One that is not there: NOT_FOUND."""
     ListRoles: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.ListRolesRequest, _policy_service_pb2.ListRolesResponse]  # type: ignore[assignment]
     """The shipped roles first, then those that are stored, by name."""
     PutRole: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.PutRoleRequest, _policy_pb2.Role]  # type: ignore[assignment]
+    """Creates or replaces a role of the site: what is not given is not set. The name of a shipped role is refused."""
     DeleteRole: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.DeleteRoleRequest, _policy_service_pb2.DeleteRoleResponse]  # type: ignore[assignment]
+    """Removes a role of the site; refused (FAILED_PRECONDITION) while a policy names it."""
     CheckAccess: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.CheckAccessRequest, _policy_service_pb2.CheckAccessResponse]  # type: ignore[assignment]
     """Whether somebody may do something, and why. Of others only for whom `auth.admin` is given everywhere; of oneself for everybody.
     Who needs no policy is allowed everything, and nothing is considered: a token of the cluster's offline key (`token/<name>`), and
@@ -66,19 +80,23 @@ class PolicyServiceAsyncStub(PolicyServiceStub):
     """
 
 class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Policies and roles: who may do what to which objects."""
+
     @_abc_1.abstractmethod
     def ListPolicies(
         self,
         request: _policy_service_pb2.ListPoliciesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_policy_service_pb2.ListPoliciesResponse, _abc.Awaitable[_policy_service_pb2.ListPoliciesResponse]]: ...
+    ) -> _typing.Union[_policy_service_pb2.ListPoliciesResponse, _abc.Awaitable[_policy_service_pb2.ListPoliciesResponse]]:
+        """All policies, sorted by name."""
 
     @_abc_1.abstractmethod
     def GetPolicy(
         self,
         request: _policy_service_pb2.GetPolicyRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_policy_pb2.Policy, _abc.Awaitable[_policy_pb2.Policy]]: ...
+    ) -> _typing.Union[_policy_pb2.Policy, _abc.Awaitable[_policy_pb2.Policy]]:
+        """One policy. One that is not there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def PutPolicy(
@@ -93,7 +111,8 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _policy_service_pb2.DeletePolicyRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_policy_service_pb2.DeletePolicyResponse, _abc.Awaitable[_policy_service_pb2.DeletePolicyResponse]]: ...
+    ) -> _typing.Union[_policy_service_pb2.DeletePolicyResponse, _abc.Awaitable[_policy_service_pb2.DeletePolicyResponse]]:
+        """Removes a policy: what only it gave is denied from now on. One that is not there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def ListRoles(
@@ -108,14 +127,16 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _policy_service_pb2.PutRoleRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_policy_pb2.Role, _abc.Awaitable[_policy_pb2.Role]]: ...
+    ) -> _typing.Union[_policy_pb2.Role, _abc.Awaitable[_policy_pb2.Role]]:
+        """Creates or replaces a role of the site: what is not given is not set. The name of a shipped role is refused."""
 
     @_abc_1.abstractmethod
     def DeleteRole(
         self,
         request: _policy_service_pb2.DeleteRoleRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_policy_service_pb2.DeleteRoleResponse, _abc.Awaitable[_policy_service_pb2.DeleteRoleResponse]]: ...
+    ) -> _typing.Union[_policy_service_pb2.DeleteRoleResponse, _abc.Awaitable[_policy_service_pb2.DeleteRoleResponse]]:
+        """Removes a role of the site; refused (FAILED_PRECONDITION) while a policy names it."""
 
     @_abc_1.abstractmethod
     def CheckAccess(

@@ -22,6 +22,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class OidcProvider(_message.Message):
+    """An OIDC provider of the site."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
@@ -42,6 +44,7 @@ class OidcProvider(_message.Message):
     issuer: _builtins.str
     """`https://…`, compared to `iss` byte by byte; discovery is asked below it. `http://` for loopback addresses only."""
     client_id: _builtins.str
+    """What the provider calls this cluster: `aud` of its ID tokens."""
     user_claim: _builtins.str
     """The claim that becomes `user/<…>`; empty: `sub`. Without it a token is refused; `email` counts with `email_verified: true`."""
     groups_claim: _builtins.str
@@ -67,7 +70,9 @@ class OidcProvider(_message.Message):
         """Then one of these must be in `aud`; at least one."""
 
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,

@@ -21,6 +21,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class SigningKey(_message.Message):
+    """A key that signs access tokens, as it is stored."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     class _Stage:
@@ -39,7 +41,9 @@ class SigningKey(_message.Message):
         STAGE_RETIRED: SigningKey._Stage.ValueType  # 4
         """Nothing that it has signed is accepted, and it is not published."""
 
-    class Stage(_Stage, metaclass=_StageEnumTypeWrapper): ...
+    class Stage(_Stage, metaclass=_StageEnumTypeWrapper):
+        """A key goes through these in order, so that everybody knows it before it signs."""
+
     STAGE_UNSPECIFIED: SigningKey.Stage.ValueType  # 0
     STAGE_NEXT: SigningKey.Stage.ValueType  # 1
     """Published, so that everybody knows it before it signs."""
@@ -59,6 +63,7 @@ class SigningKey(_message.Message):
     id: _builtins.str
     """RFC 7638 thumbprint of the public key: base64url, 43 characters. The `kid` of its tokens."""
     stage: Global___SigningKey.Stage.ValueType
+    """What it is used for now."""
     public_key: _builtins.bytes
     """SubjectPublicKeyInfo (DER), ECDSA P-256."""
     stage_since_ms: _builtins.int
@@ -68,7 +73,9 @@ class SigningKey(_message.Message):
         """The private key (PKCS#8 DER), sealed under the name `signing-key/<id>`, version 1; absent once the key is retiring."""
 
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,

@@ -39,6 +39,7 @@ class ApiToken(_message.Message):
     principal: _builtins.str
     """`user/<name>` or `service/<name>`: whom it speaks for."""
     description: _builtins.str
+    """Free text for people; may be empty."""
     expires_at_ms: _builtins.int
     """Cluster time, milliseconds since the Unix epoch; 90 days ahead at most."""
     @_builtins.property
@@ -46,7 +47,9 @@ class ApiToken(_message.Message):
         """What it may do at most, as in `Role.permissions`; at least one. What policies do not give its principal it may not do either."""
 
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,
@@ -89,6 +92,7 @@ class LoginSession(_message.Message):
     principal: _builtins.str
     """`user/<name>` or `service/<name>`."""
     client_id: _builtins.str
+    """The client that logged in, as it called itself."""
     refresh_sha256: _builtins.bytes
     """SHA-256 of the secret of the refresh token that is good now."""
     previous_refresh_sha256: _builtins.bytes
@@ -112,7 +116,9 @@ class LoginSession(_message.Message):
         """As in `ApiToken.permissions`; none: all that policies give."""
 
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,
@@ -151,11 +157,15 @@ class DeviceApproval(_message.Message):
     user_code: _builtins.str
     """8 of `BCDFGHJKLMNPQRSTVWXZ`, without a dash. It follows from the device code."""
     principal: _builtins.str
+    """Who has said yes: `user/<name>`."""
     provider: _builtins.str
+    """Name of the OIDC provider that the person logged in at."""
     expires_at_ms: _builtins.int
     """Cluster time."""
     @_builtins.property
-    def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The groups that the provider named, without `group/`; sorted."""
+
     def __init__(
         self,
         *,
@@ -192,7 +202,9 @@ class Revocation(_message.Message):
     forget_at_ms: _builtins.int
     """Cluster time by which everything that it means has ended by itself: it is forgotten then."""
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,

@@ -22,6 +22,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class CreateApiTokenRequest(_message.Message):
+    """Request of `TokenService.CreateApiToken`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PRINCIPAL_FIELD_NUMBER: _builtins.int
@@ -31,10 +33,13 @@ class CreateApiTokenRequest(_message.Message):
     principal: _builtins.str
     """Empty: oneself."""
     description: _builtins.str
+    """Free text for people; may be empty."""
     valid_for_s: _builtins.int
     """Seconds, 60 to 7776000 (90 days); 0: 30 days."""
     @_builtins.property
-    def permissions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def permissions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it may do at most, as in `Role.permissions`; at least one."""
+
     def __init__(
         self,
         *,
@@ -53,14 +58,19 @@ Global___CreateApiTokenRequest: _TypeAlias = CreateApiTokenRequest  # noqa: Y015
 
 @_typing.final
 class CreateApiTokenResponse(_message.Message):
+    """Answer of `TokenService.CreateApiToken`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     TOKEN_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_MS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Id of the token, 16 hex digits: it is listed and ended by this."""
     token: _builtins.str
+    """The token, `cht_<id>_<secret>`: shown here and never again."""
     expires_at_ms: _builtins.int
+    """Its end: cluster time, milliseconds since the Unix epoch."""
     def __init__(
         self,
         *,
@@ -78,14 +88,25 @@ Global___CreateApiTokenResponse: _TypeAlias = CreateApiTokenResponse  # noqa: Y0
 
 @_typing.final
 class ListApiTokensRequest(_message.Message):
+    """Request of `TokenService.ListApiTokens`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000."""
+    page_token: _builtins.str
+    """`next_page_token` of the answer before."""
     def __init__(
         self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -104,13 +125,21 @@ class ApiTokenInfo(_message.Message):
     EXPIRES_AT_MS_FIELD_NUMBER: _builtins.int
     META_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """16 lower-case hex digits."""
     principal: _builtins.str
+    """Whom it speaks for: `user/<name>` or `service/<name>`."""
     description: _builtins.str
+    """Free text for people; may be empty."""
     expires_at_ms: _builtins.int
+    """Its end: cluster time, milliseconds since the Unix epoch."""
     @_builtins.property
-    def permissions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def permissions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it may do at most, as in `Role.permissions`."""
+
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,
@@ -131,19 +160,27 @@ Global___ApiTokenInfo: _TypeAlias = ApiTokenInfo  # noqa: Y015
 
 @_typing.final
 class ListApiTokensResponse(_message.Message):
+    """Answer of `TokenService.ListApiTokens`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TOKENS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Where the next page begins; empty: there is none."""
     @_builtins.property
-    def tokens(self) -> _containers.RepeatedCompositeFieldContainer[Global___ApiTokenInfo]: ...
+    def tokens(self) -> _containers.RepeatedCompositeFieldContainer[Global___ApiTokenInfo]:
+        """Without what proves them."""
+
     def __init__(
         self,
         *,
         tokens: _abc.Iterable[Global___ApiTokenInfo] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -151,10 +188,13 @@ Global___ListApiTokensResponse: _TypeAlias = ListApiTokensResponse  # noqa: Y015
 
 @_typing.final
 class DeleteApiTokenRequest(_message.Message):
+    """Request of `TokenService.DeleteApiToken`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Id of the token."""
     def __init__(
         self,
         *,
@@ -170,10 +210,13 @@ Global___DeleteApiTokenRequest: _TypeAlias = DeleteApiTokenRequest  # noqa: Y015
 
 @_typing.final
 class DeleteApiTokenResponse(_message.Message):
+    """Answer of `TokenService.DeleteApiToken`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     def __init__(
         self,
         *,
@@ -189,14 +232,25 @@ Global___DeleteApiTokenResponse: _TypeAlias = DeleteApiTokenResponse  # noqa: Y0
 
 @_typing.final
 class ListSessionsRequest(_message.Message):
+    """Request of `TokenService.ListSessions`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000."""
+    page_token: _builtins.str
+    """`next_page_token` of the answer before."""
     def __init__(
         self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -204,6 +258,8 @@ Global___ListSessionsRequest: _TypeAlias = ListSessionsRequest  # noqa: Y015
 
 @_typing.final
 class SessionInfo(_message.Message):
+    """A login, without what proves it."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
@@ -214,13 +270,21 @@ class SessionInfo(_message.Message):
     EXPIRES_AT_MS_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """16 lower-case hex digits."""
     principal: _builtins.str
+    """Who has logged in: `user/<name>` or `service/<name>`."""
     client_id: _builtins.str
+    """The client that logged in, as it called itself."""
     refreshed_at_ms: _builtins.int
+    """When its tokens were last renewed: cluster time, milliseconds since the Unix epoch."""
     expires_at_ms: _builtins.int
+    """By when it ends, whatever happens: cluster time, milliseconds since the Unix epoch."""
     provider: _builtins.str
+    """Name of the OIDC provider; empty for a session that came from a certificate or from the break-glass socket."""
     @_builtins.property
-    def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As the provider named them, without `group/`; sorted."""
+
     def __init__(
         self,
         *,
@@ -242,19 +306,27 @@ Global___SessionInfo: _TypeAlias = SessionInfo  # noqa: Y015
 
 @_typing.final
 class ListSessionsResponse(_message.Message):
+    """Answer of `TokenService.ListSessions`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SESSIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Where the next page begins; empty: there is none."""
     @_builtins.property
-    def sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___SessionInfo]: ...
+    def sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___SessionInfo]:
+        """Those that have not ended."""
+
     def __init__(
         self,
         *,
         sessions: _abc.Iterable[Global___SessionInfo] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["sessions", b"sessions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "sessions", b"sessions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -273,6 +345,7 @@ class RevokeTokensRequest(_message.Message):
     jti: _builtins.str
     """Of an access token."""
     session_id: _builtins.str
+    """Of a login: its access tokens and its refresh token."""
     principal: _builtins.str
     """Sessions, access tokens and API tokens that were issued up to now."""
     certificate_sha256: _builtins.str
@@ -295,10 +368,13 @@ Global___RevokeTokensRequest: _TypeAlias = RevokeTokensRequest  # noqa: Y015
 
 @_typing.final
 class RevokeTokensResponse(_message.Message):
+    """Answer of `TokenService.RevokeTokens`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     def __init__(
         self,
         *,
@@ -314,6 +390,8 @@ Global___RevokeTokensResponse: _TypeAlias = RevokeTokensResponse  # noqa: Y015
 
 @_typing.final
 class ListSigningKeysRequest(_message.Message):
+    """Request of `TokenService.ListSigningKeys`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -329,14 +407,19 @@ Global___ListSigningKeysRequest: _TypeAlias = ListSigningKeysRequest  # noqa: Y0
 
 @_typing.final
 class SigningKeyInfo(_message.Message):
+    """A key that signs access tokens, without its private half."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     STAGE_FIELD_NUMBER: _builtins.int
     STAGE_SINCE_MS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """RFC 7638 thumbprint: the `kid` of its tokens."""
     stage: _signing_key_pb2.SigningKey.Stage.ValueType
+    """What it is used for now."""
     stage_since_ms: _builtins.int
+    """Cluster time at which it came to this stage, milliseconds since the Unix epoch."""
     def __init__(
         self,
         *,
@@ -354,11 +437,15 @@ Global___SigningKeyInfo: _TypeAlias = SigningKeyInfo  # noqa: Y015
 
 @_typing.final
 class ListSigningKeysResponse(_message.Message):
+    """Answer of `TokenService.ListSigningKeys`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     KEYS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___SigningKeyInfo]: ...
+    def keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___SigningKeyInfo]:
+        """The keys in all stages."""
+
     def __init__(
         self,
         *,
@@ -374,12 +461,16 @@ Global___ListSigningKeysResponse: _TypeAlias = ListSigningKeysResponse  # noqa: 
 
 @_typing.final
 class RotateSigningKeyRequest(_message.Message):
+    """Request of `TokenService.RotateSigningKey`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     URGENT_FIELD_NUMBER: _builtins.int
     DISTRUST_ACTIVE_FIELD_NUMBER: _builtins.int
     urgent: _builtins.bool
+    """The next key signs at once though it was published less than an hour ago: the active key is lost or stolen."""
     distrust_active: _builtins.bool
+    """What the active key has signed is refused from now on. Only with `urgent`."""
     def __init__(
         self,
         *,
@@ -396,12 +487,16 @@ Global___RotateSigningKeyRequest: _TypeAlias = RotateSigningKeyRequest  # noqa: 
 
 @_typing.final
 class RotateSigningKeyResponse(_message.Message):
+    """Answer of `TokenService.RotateSigningKey`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ACTIVE_ID_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     active_id: _builtins.str
+    """Id of the key that signs from now on."""
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     def __init__(
         self,
         *,
@@ -418,6 +513,8 @@ Global___RotateSigningKeyResponse: _TypeAlias = RotateSigningKeyResponse  # noqa
 
 @_typing.final
 class GetMetadataRequest(_message.Message):
+    """Request of `OauthService.GetMetadata`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     HOST_FIELD_NUMBER: _builtins.int
@@ -438,6 +535,8 @@ Global___GetMetadataRequest: _TypeAlias = GetMetadataRequest  # noqa: Y015
 
 @_typing.final
 class GetKeysRequest(_message.Message):
+    """Request of `OauthService.GetKeys`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -453,6 +552,8 @@ Global___GetKeysRequest: _TypeAlias = GetKeysRequest  # noqa: Y015
 
 @_typing.final
 class GetTokenRequest(_message.Message):
+    """Request of `OauthService.GetToken`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -488,19 +589,35 @@ class TokenRequest(_message.Message):
     REDIRECT_URI_FIELD_NUMBER: _builtins.int
     AUTHORIZATION_FIELD_NUMBER: _builtins.int
     grant_type: _builtins.str
+    """`client_credentials`, `refresh_token`, `urn:ietf:params:oauth:grant-type:token-exchange` or
+    `urn:ietf:params:oauth:grant-type:device_code`; another one: `unsupported_grant_type`.
+    """
     client_id: _builtins.str
+    """Id of the API token, its principal, or empty."""
     client_secret: _builtins.str
+    """An API token, `cht_…`."""
     scope: _builtins.str
+    """Permissions with spaces between them, as in `Role.permissions`: less than what is shown gives. Empty: all of it."""
     refresh_token: _builtins.str
+    """Of a refresh (RFC 6749 6)."""
     device_code: _builtins.str
+    """Of a device that polls (RFC 8628 3.4)."""
     subject_token: _builtins.str
+    """Of an exchange (RFC 8693): the token that is shown."""
     subject_token_type: _builtins.str
+    """Of an exchange: `urn:ietf:params:oauth:token-type:access_token`, `…:jwt`, or what tokensmith's clients send."""
     requested_token_type: _builtins.str
+    """Of an exchange: empty, `urn:ietf:params:oauth:token-type:access_token` or `…:jwt`."""
     audience: _builtins.str
+    """Empty or this cluster's own: tokens are for its API and nothing else."""
     resource: _builtins.str
+    """As `audience` (RFC 8707)."""
     code: _builtins.str
+    """Accepted and of no use: an authorization code is the provider's, and is taken at `/oidc/callback`."""
     code_verifier: _builtins.str
+    """As `code`."""
     redirect_uri: _builtins.str
+    """As `code`."""
     authorization: _builtins.str
     """`Basic …`: RFC 6749 2.3.1."""
     def __init__(
@@ -532,13 +649,18 @@ Global___TokenRequest: _TypeAlias = TokenRequest  # noqa: Y015
 
 @_typing.final
 class ExchangeRequest(_message.Message):
+    """Request of `OauthService.Exchange`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SCOPE_FIELD_NUMBER: _builtins.int
     TARGET_SERVICE_FIELD_NUMBER: _builtins.int
     target_service: _builtins.str
+    """What tokensmith's clients want to call; tokens are for the whole API, so nothing depends on it."""
     @_builtins.property
-    def scope(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def scope(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Permissions as in `Role.permissions`; none: all that the caller has."""
+
     def __init__(
         self,
         *,
@@ -555,12 +677,16 @@ Global___ExchangeRequest: _TypeAlias = ExchangeRequest  # noqa: Y015
 
 @_typing.final
 class IntrospectRequest(_message.Message):
+    """Request of `OauthService.Introspect`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TOKEN_FIELD_NUMBER: _builtins.int
     TOKEN_TYPE_HINT_FIELD_NUMBER: _builtins.int
     token: _builtins.str
+    """The token in question."""
     token_type_hint: _builtins.str
+    """RFC 7662 2.1: of no effect, as tokens say what they are."""
     def __init__(
         self,
         *,
@@ -577,12 +703,16 @@ Global___IntrospectRequest: _TypeAlias = IntrospectRequest  # noqa: Y015
 
 @_typing.final
 class RevokeRequest(_message.Message):
+    """Request of `OauthService.Revoke`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TOKEN_FIELD_NUMBER: _builtins.int
     TOKEN_TYPE_HINT_FIELD_NUMBER: _builtins.int
     token: _builtins.str
+    """The token that is to end."""
     token_type_hint: _builtins.str
+    """RFC 7009 2.1: of no effect, as tokens say what they are."""
     def __init__(
         self,
         *,

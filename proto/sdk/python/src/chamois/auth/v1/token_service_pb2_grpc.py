@@ -93,13 +93,15 @@ class TokenServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteApiToken(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Ends an API token, and the access tokens that it was shown for. One's own; with `auth.admin` anybody's.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListSessions(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Logins that have not ended. Of oneself; with `auth.read` those of everybody.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -113,13 +115,16 @@ class TokenServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListSigningKeys(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """The keys that sign access tokens, with their stages.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RotateSigningKey(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """The next key signs from now on, and there is a new next one. Refused until the next one was published for an hour,
+        without `urgent`.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

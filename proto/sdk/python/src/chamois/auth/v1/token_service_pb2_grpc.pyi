@@ -41,13 +41,19 @@ class TokenServiceStub:
     ListApiTokens: _grpc.UnaryUnaryMultiCallable[_token_service_pb2.ListApiTokensRequest, _token_service_pb2.ListApiTokensResponse]
     """Of oneself; with `auth.read` those of everybody."""
     DeleteApiToken: _grpc.UnaryUnaryMultiCallable[_token_service_pb2.DeleteApiTokenRequest, _token_service_pb2.DeleteApiTokenResponse]
+    """Ends an API token, and the access tokens that it was shown for. One's own; with `auth.admin` anybody's."""
     ListSessions: _grpc.UnaryUnaryMultiCallable[_token_service_pb2.ListSessionsRequest, _token_service_pb2.ListSessionsResponse]
+    """Logins that have not ended. Of oneself; with `auth.read` those of everybody."""
     RevokeTokens: _grpc.UnaryUnaryMultiCallable[_token_service_pb2.RevokeTokensRequest, _token_service_pb2.RevokeTokensResponse]
     """Refused from then on, on every connected member within a second, live streams included. What is one's own, or with
     `auth.admin` everybody's.
     """
     ListSigningKeys: _grpc.UnaryUnaryMultiCallable[_token_service_pb2.ListSigningKeysRequest, _token_service_pb2.ListSigningKeysResponse]
+    """The keys that sign access tokens, with their stages."""
     RotateSigningKey: _grpc.UnaryUnaryMultiCallable[_token_service_pb2.RotateSigningKeyRequest, _token_service_pb2.RotateSigningKeyResponse]
+    """The next key signs from now on, and there is a new next one. Refused until the next one was published for an hour,
+    without `urgent`.
+    """
 
 @_typing.type_check_only
 class TokenServiceAsyncStub(TokenServiceStub):
@@ -61,13 +67,19 @@ class TokenServiceAsyncStub(TokenServiceStub):
     ListApiTokens: _aio.UnaryUnaryMultiCallable[_token_service_pb2.ListApiTokensRequest, _token_service_pb2.ListApiTokensResponse]  # type: ignore[assignment]
     """Of oneself; with `auth.read` those of everybody."""
     DeleteApiToken: _aio.UnaryUnaryMultiCallable[_token_service_pb2.DeleteApiTokenRequest, _token_service_pb2.DeleteApiTokenResponse]  # type: ignore[assignment]
+    """Ends an API token, and the access tokens that it was shown for. One's own; with `auth.admin` anybody's."""
     ListSessions: _aio.UnaryUnaryMultiCallable[_token_service_pb2.ListSessionsRequest, _token_service_pb2.ListSessionsResponse]  # type: ignore[assignment]
+    """Logins that have not ended. Of oneself; with `auth.read` those of everybody."""
     RevokeTokens: _aio.UnaryUnaryMultiCallable[_token_service_pb2.RevokeTokensRequest, _token_service_pb2.RevokeTokensResponse]  # type: ignore[assignment]
     """Refused from then on, on every connected member within a second, live streams included. What is one's own, or with
     `auth.admin` everybody's.
     """
     ListSigningKeys: _aio.UnaryUnaryMultiCallable[_token_service_pb2.ListSigningKeysRequest, _token_service_pb2.ListSigningKeysResponse]  # type: ignore[assignment]
+    """The keys that sign access tokens, with their stages."""
     RotateSigningKey: _aio.UnaryUnaryMultiCallable[_token_service_pb2.RotateSigningKeyRequest, _token_service_pb2.RotateSigningKeyResponse]  # type: ignore[assignment]
+    """The next key signs from now on, and there is a new next one. Refused until the next one was published for an hour,
+    without `urgent`.
+    """
 
 class TokenServiceServicer(metaclass=_abc_1.ABCMeta):
     """Tokens of machines, logins, and what signs access tokens."""
@@ -95,14 +107,16 @@ class TokenServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _token_service_pb2.DeleteApiTokenRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_token_service_pb2.DeleteApiTokenResponse, _abc.Awaitable[_token_service_pb2.DeleteApiTokenResponse]]: ...
+    ) -> _typing.Union[_token_service_pb2.DeleteApiTokenResponse, _abc.Awaitable[_token_service_pb2.DeleteApiTokenResponse]]:
+        """Ends an API token, and the access tokens that it was shown for. One's own; with `auth.admin` anybody's."""
 
     @_abc_1.abstractmethod
     def ListSessions(
         self,
         request: _token_service_pb2.ListSessionsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_token_service_pb2.ListSessionsResponse, _abc.Awaitable[_token_service_pb2.ListSessionsResponse]]: ...
+    ) -> _typing.Union[_token_service_pb2.ListSessionsResponse, _abc.Awaitable[_token_service_pb2.ListSessionsResponse]]:
+        """Logins that have not ended. Of oneself; with `auth.read` those of everybody."""
 
     @_abc_1.abstractmethod
     def RevokeTokens(
@@ -119,14 +133,18 @@ class TokenServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _token_service_pb2.ListSigningKeysRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_token_service_pb2.ListSigningKeysResponse, _abc.Awaitable[_token_service_pb2.ListSigningKeysResponse]]: ...
+    ) -> _typing.Union[_token_service_pb2.ListSigningKeysResponse, _abc.Awaitable[_token_service_pb2.ListSigningKeysResponse]]:
+        """The keys that sign access tokens, with their stages."""
 
     @_abc_1.abstractmethod
     def RotateSigningKey(
         self,
         request: _token_service_pb2.RotateSigningKeyRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_token_service_pb2.RotateSigningKeyResponse, _abc.Awaitable[_token_service_pb2.RotateSigningKeyResponse]]: ...
+    ) -> _typing.Union[_token_service_pb2.RotateSigningKeyResponse, _abc.Awaitable[_token_service_pb2.RotateSigningKeyResponse]]:
+        """The next key signs from now on, and there is a new next one. Refused until the next one was published for an hour,
+        without `urgent`.
+        """
 
 def add_TokenServiceServicer_to_server(servicer: TokenServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

@@ -36,7 +36,9 @@ class BootFile(_message.Message):
     sha256: _builtins.str
     """SHA-256 of the bytes, 64 hex digits: the ETag, equal on every member."""
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,
@@ -55,6 +57,8 @@ Global___BootFile: _TypeAlias = BootFile  # noqa: Y015
 
 @_typing.final
 class ListBootFilesRequest(_message.Message):
+    """Request of `BootFileService.ListBootFiles`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -70,11 +74,15 @@ Global___ListBootFilesRequest: _TypeAlias = ListBootFilesRequest  # noqa: Y015
 
 @_typing.final
 class ListBootFilesResponse(_message.Message):
+    """Answer of `BootFileService.ListBootFiles`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     FILES_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___ListedBootFile]: ...
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___ListedBootFile]:
+        """Sorted by name."""
+
     def __init__(
         self,
         *,
@@ -90,12 +98,16 @@ Global___ListBootFilesResponse: _TypeAlias = ListBootFilesResponse  # noqa: Y015
 
 @_typing.final
 class ListedBootFile(_message.Message):
+    """A boot file and who has it."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     FILE_FIELD_NUMBER: _builtins.int
     MEMBERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def file(self) -> Global___BootFile: ...
+    def file(self) -> Global___BootFile:
+        """The file as the catalogue has it."""
+
     @_builtins.property
     def members(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Ids of the members that have it, as far as this member could ask them."""
@@ -116,12 +128,15 @@ Global___ListedBootFile: _TypeAlias = ListedBootFile  # noqa: Y015
 
 @_typing.final
 class PutBootFileRequest(_message.Message):
+    """Request of `BootFileService.PutBootFile`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     FILE_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     data: _builtins.bytes
+    """The next bytes, in order."""
     if_revision: _builtins.int
     """With the first message: revision that the file of this name must be at; 0: there must be none."""
     @_builtins.property
@@ -152,11 +167,14 @@ Global___PutBootFileRequest: _TypeAlias = PutBootFileRequest  # noqa: Y015
 
 @_typing.final
 class DeleteBootFileRequest(_message.Message):
+    """Request of `BootFileService.DeleteBootFile`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the boot file."""
     if_revision: _builtins.int
     """Revision that the file must be at."""
     def __init__(
@@ -177,10 +195,13 @@ Global___DeleteBootFileRequest: _TypeAlias = DeleteBootFileRequest  # noqa: Y015
 
 @_typing.final
 class DeleteBootFileResponse(_message.Message):
+    """Answer of `BootFileService.DeleteBootFile`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     def __init__(
         self,
         *,

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class BootFileServiceStub(object):
-    """Missing associated documentation comment in .proto file."""
+    """The catalogue of boot files.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -52,7 +53,8 @@ class BootFileServiceStub(object):
 
 
 class BootFileServiceServicer(object):
-    """Missing associated documentation comment in .proto file."""
+    """The catalogue of boot files.
+    """
 
     def ListBootFiles(self, request, context):
         """The catalogue, each file with the members that have its bytes now.
@@ -71,7 +73,8 @@ class BootFileServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteBootFile(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Takes a file out of the catalogue; members drop its bytes. FAILED_PRECONDITION while an image has it.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -103,7 +106,8 @@ def add_BootFileServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class BootFileService(object):
-    """Missing associated documentation comment in .proto file."""
+    """The catalogue of boot files.
+    """
 
     @staticmethod
     def ListBootFiles(request,

@@ -27,6 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class BootFileServiceStub:
+    """The catalogue of boot files."""
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
@@ -39,9 +41,12 @@ class BootFileServiceStub:
     the others bring its bytes in order.
     """
     DeleteBootFile: _grpc.UnaryUnaryMultiCallable[_boot_file_pb2.DeleteBootFileRequest, _boot_file_pb2.DeleteBootFileResponse]
+    """Takes a file out of the catalogue; members drop its bytes. FAILED_PRECONDITION while an image has it."""
 
 @_typing.type_check_only
 class BootFileServiceAsyncStub(BootFileServiceStub):
+    """The catalogue of boot files."""
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListBootFiles: _aio.UnaryUnaryMultiCallable[_boot_file_pb2.ListBootFilesRequest, _boot_file_pb2.ListBootFilesResponse]  # type: ignore[assignment]
     """The catalogue, each file with the members that have its bytes now."""
@@ -51,8 +56,11 @@ class BootFileServiceAsyncStub(BootFileServiceStub):
     the others bring its bytes in order.
     """
     DeleteBootFile: _aio.UnaryUnaryMultiCallable[_boot_file_pb2.DeleteBootFileRequest, _boot_file_pb2.DeleteBootFileResponse]  # type: ignore[assignment]
+    """Takes a file out of the catalogue; members drop its bytes. FAILED_PRECONDITION while an image has it."""
 
 class BootFileServiceServicer(metaclass=_abc_1.ABCMeta):
+    """The catalogue of boot files."""
+
     @_abc_1.abstractmethod
     def ListBootFiles(
         self,
@@ -77,6 +85,7 @@ class BootFileServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _boot_file_pb2.DeleteBootFileRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_boot_file_pb2.DeleteBootFileResponse, _abc.Awaitable[_boot_file_pb2.DeleteBootFileResponse]]: ...
+    ) -> _typing.Union[_boot_file_pb2.DeleteBootFileResponse, _abc.Awaitable[_boot_file_pb2.DeleteBootFileResponse]]:
+        """Takes a file out of the catalogue; members drop its bytes. FAILED_PRECONDITION while an image has it."""
 
 def add_BootFileServiceServicer_to_server(servicer: BootFileServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

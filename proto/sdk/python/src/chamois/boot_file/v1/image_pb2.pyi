@@ -50,7 +50,9 @@ class Image(_message.Message):
     pinned: _builtins.bool
     """It is removed by force only."""
     @_builtins.property
-    def kernel(self) -> Global___ImageFile: ...
+    def kernel(self) -> Global___ImageFile:
+        """The kernel."""
+
     @_builtins.property
     def initrd(self) -> Global___ImageFile:
         """Absent: the kernel boots without one."""
@@ -60,7 +62,9 @@ class Image(_message.Message):
         """A squashfs, for roots that are fetched. Absent: the root is in the initial RAM disk, or elsewhere."""
 
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     @_builtins.property
     def kernel_signature(self) -> Global___ImageFile:
         """Detached signatures (PKCS #7, as `openssl cms -sign -binary -noattr -outform DER` writes them) of the kernel and the initrd. A
@@ -68,7 +72,9 @@ class Image(_message.Message):
         """
 
     @_builtins.property
-    def initrd_signature(self) -> Global___ImageFile: ...
+    def initrd_signature(self) -> Global___ImageFile:
+        """See `kernel_signature`."""
+
     def __init__(
         self,
         *,
@@ -124,6 +130,8 @@ Global___ImageFile: _TypeAlias = ImageFile  # noqa: Y015
 
 @_typing.final
 class ListImagesRequest(_message.Message):
+    """Request of `ImageService.ListImages`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -139,6 +147,8 @@ Global___ListImagesRequest: _TypeAlias = ListImagesRequest  # noqa: Y015
 
 @_typing.final
 class ListImagesResponse(_message.Message):
+    """Answer of `ImageService.ListImages`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     IMAGES_FIELD_NUMBER: _builtins.int
@@ -161,10 +171,13 @@ Global___ListImagesResponse: _TypeAlias = ListImagesResponse  # noqa: Y015
 
 @_typing.final
 class GetImageRequest(_message.Message):
+    """Request of `ImageService.GetImage`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the image."""
     def __init__(
         self,
         *,
@@ -180,6 +193,8 @@ Global___GetImageRequest: _TypeAlias = GetImageRequest  # noqa: Y015
 
 @_typing.final
 class ListImageStatusesRequest(_message.Message):
+    """Request of `ImageService.ListImageStatuses`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
@@ -202,6 +217,8 @@ Global___ListImageStatusesRequest: _TypeAlias = ListImageStatusesRequest  # noqa
 
 @_typing.final
 class ListImageStatusesResponse(_message.Message):
+    """Answer of `ImageService.ListImageStatuses`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     STATUSES_FIELD_NUMBER: _builtins.int
@@ -224,6 +241,8 @@ Global___ListImageStatusesResponse: _TypeAlias = ListImageStatusesResponse  # no
 
 @_typing.final
 class ImageStatus(_message.Message):
+    """Where an image is, and whether it can be booted."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     IMAGE_FIELD_NUMBER: _builtins.int
@@ -234,10 +253,13 @@ class ImageStatus(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     SILENT_MEMBERS_FIELD_NUMBER: _builtins.int
     bootable: _builtins.bool
+    """Whether as many members have all parts as it asks for."""
     reason: _builtins.str
     """Why it is not bootable, for a person."""
     @_builtins.property
-    def image(self) -> Global___Image: ...
+    def image(self) -> Global___Image:
+        """The image."""
+
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImageFileStatus]:
         """Kernel, initial RAM disk, root file system and signatures, as far as it has them."""
@@ -275,12 +297,16 @@ Global___ImageStatus: _TypeAlias = ImageStatus  # noqa: Y015
 
 @_typing.final
 class ImageFileStatus(_message.Message):
+    """Where a part of an image is."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     FILE_FIELD_NUMBER: _builtins.int
     MEMBERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def file(self) -> Global___ImageFile: ...
+    def file(self) -> Global___ImageFile:
+        """The part."""
+
     @_builtins.property
     def members(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Ids of the members that have it, as far as this member could ask them."""
@@ -316,23 +342,35 @@ class PutImageRequest(_message.Message):
     INITRD_SIGNATURE_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the image."""
     arch: _builtins.str
+    """As in `Image`."""
     params: _builtins.str
+    """As in `Image`."""
     min_members: _builtins.int
+    """As in `Image`."""
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the image's `modified.revision` equals this; 0: there must be none."""
     @_builtins.property
-    def kernel(self) -> Global___ImageFile: ...
+    def kernel(self) -> Global___ImageFile:
+        """As in `Image`."""
+
     @_builtins.property
-    def initrd(self) -> Global___ImageFile: ...
+    def initrd(self) -> Global___ImageFile:
+        """As in `Image`."""
+
     @_builtins.property
-    def root_fs(self) -> Global___ImageFile: ...
+    def root_fs(self) -> Global___ImageFile:
+        """As in `Image`."""
+
     @_builtins.property
     def kernel_signature(self) -> Global___ImageFile:
         """As in `Image`; that of an initrd only with an initrd."""
 
     @_builtins.property
-    def initrd_signature(self) -> Global___ImageFile: ...
+    def initrd_signature(self) -> Global___ImageFile:
+        """As in `Image`; only with an initrd."""
+
     def __init__(
         self,
         *,
@@ -359,13 +397,17 @@ Global___PutImageRequest: _TypeAlias = PutImageRequest  # noqa: Y015
 
 @_typing.final
 class SetImagePinnedRequest(_message.Message):
+    """Request of `ImageService.SetImagePinned`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     PINNED_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the image."""
     pinned: _builtins.bool
+    """Whether it is removed by force only."""
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the image's `modified.revision` equals this."""
     def __init__(
@@ -387,11 +429,14 @@ Global___SetImagePinnedRequest: _TypeAlias = SetImagePinnedRequest  # noqa: Y015
 
 @_typing.final
 class VerifyImageRequest(_message.Message):
+    """Request of `ImageService.VerifyImage`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     FILE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the image."""
     file: _builtins.str
     """Only this one of its boot files; empty: all. A call has 300 s, so that large images are read file by file."""
     def __init__(
@@ -410,6 +455,8 @@ Global___VerifyImageRequest: _TypeAlias = VerifyImageRequest  # noqa: Y015
 
 @_typing.final
 class VerifyImageResponse(_message.Message):
+    """Answer of `ImageService.VerifyImage`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     COPIES_FIELD_NUMBER: _builtins.int
@@ -432,6 +479,8 @@ Global___VerifyImageResponse: _TypeAlias = VerifyImageResponse  # noqa: Y015
 
 @_typing.final
 class VerifiedCopy(_message.Message):
+    """What a member found its copy of a part to be."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     class _Result:
@@ -450,7 +499,9 @@ class VerifiedCopy(_message.Message):
         RESULT_UNKNOWN: VerifiedCopy._Result.ValueType  # 4
         """The member did not say."""
 
-    class Result(_Result, metaclass=_ResultEnumTypeWrapper): ...
+    class Result(_Result, metaclass=_ResultEnumTypeWrapper):
+        """What came of reading it."""
+
     RESULT_UNSPECIFIED: VerifiedCopy.Result.ValueType  # 0
     RESULT_RIGHT: VerifiedCopy.Result.ValueType  # 1
     """Read, and it is what its SHA-256 says."""
@@ -466,9 +517,11 @@ class VerifiedCopy(_message.Message):
     RESULT_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
     member: _builtins.int
+    """Id of the member."""
     file: _builtins.str
     """Name of the boot file."""
     result: Global___VerifiedCopy.Result.ValueType
+    """What came of reading it."""
     problem: _builtins.str
     """Why it is unknown."""
     def __init__(
@@ -489,12 +542,15 @@ Global___VerifiedCopy: _TypeAlias = VerifiedCopy  # noqa: Y015
 
 @_typing.final
 class DeleteImageRequest(_message.Message):
+    """Request of `ImageService.DeleteImage`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     FORCE_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the image."""
     force: _builtins.bool
     """Also when it is pinned, or the last good one."""
     if_revision: _builtins.int
@@ -518,11 +574,14 @@ Global___DeleteImageRequest: _TypeAlias = DeleteImageRequest  # noqa: Y015
 
 @_typing.final
 class DeleteImageResponse(_message.Message):
+    """Answer of `ImageService.DeleteImage`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
     DELETED_FILES_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     @_builtins.property
     def deleted_files(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Boot files that went with it."""

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class ImageServiceStub(object):
-    """Missing associated documentation comment in .proto file."""
+    """Images: kernels with what goes with them.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -72,7 +73,8 @@ class ImageServiceStub(object):
 
 
 class ImageServiceServicer(object):
-    """Missing associated documentation comment in .proto file."""
+    """Images: kernels with what goes with them.
+    """
 
     def ListImages(self, request, context):
         """The images. Which members have them is what `ListImageStatuses` says: that changes without a change of the images.
@@ -82,7 +84,8 @@ class ImageServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetImage(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One image. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -103,7 +106,8 @@ class ImageServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def SetImagePinned(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Says whether it is removed by force only.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -171,7 +175,8 @@ def add_ImageServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ImageService(object):
-    """Missing associated documentation comment in .proto file."""
+    """Images: kernels with what goes with them.
+    """
 
     @staticmethod
     def ListImages(request,

@@ -27,6 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ImageServiceStub:
+    """Images: kernels with what goes with them."""
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
@@ -34,6 +36,7 @@ class ImageServiceStub:
     ListImages: _grpc.UnaryUnaryMultiCallable[_image_pb2.ListImagesRequest, _image_pb2.ListImagesResponse]
     """The images. Which members have them is what `ListImageStatuses` says: that changes without a change of the images."""
     GetImage: _grpc.UnaryUnaryMultiCallable[_image_pb2.GetImageRequest, _image_pb2.Image]
+    """One image. One that is not there: NOT_FOUND."""
     ListImageStatuses: _grpc.UnaryUnaryMultiCallable[_image_pb2.ListImageStatusesRequest, _image_pb2.ListImageStatusesResponse]
     """Which members have the parts of the images now, and which images can be booted. The members are asked, 500 ms at most."""
     PutImage: _grpc.UnaryUnaryMultiCallable[_image_pb2.PutImageRequest, _image_pb2.Image]
@@ -41,6 +44,7 @@ class ImageServiceStub:
     otherwise: FAILED_PRECONDITION; other parts than the image has: ALREADY_EXISTS.
     """
     SetImagePinned: _grpc.UnaryUnaryMultiCallable[_image_pb2.SetImagePinnedRequest, _image_pb2.Image]
+    """Says whether it is removed by force only."""
     VerifyImage: _grpc.UnaryUnaryMultiCallable[_image_pb2.VerifyImageRequest, _image_pb2.VerifyImageResponse]
     """Has every member read its copies again, for 280 s at most. A wrong one is dropped there and fetched again by itself; nothing
     waits for that.
@@ -52,10 +56,13 @@ class ImageServiceStub:
 
 @_typing.type_check_only
 class ImageServiceAsyncStub(ImageServiceStub):
+    """Images: kernels with what goes with them."""
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListImages: _aio.UnaryUnaryMultiCallable[_image_pb2.ListImagesRequest, _image_pb2.ListImagesResponse]  # type: ignore[assignment]
     """The images. Which members have them is what `ListImageStatuses` says: that changes without a change of the images."""
     GetImage: _aio.UnaryUnaryMultiCallable[_image_pb2.GetImageRequest, _image_pb2.Image]  # type: ignore[assignment]
+    """One image. One that is not there: NOT_FOUND."""
     ListImageStatuses: _aio.UnaryUnaryMultiCallable[_image_pb2.ListImageStatusesRequest, _image_pb2.ListImageStatusesResponse]  # type: ignore[assignment]
     """Which members have the parts of the images now, and which images can be booted. The members are asked, 500 ms at most."""
     PutImage: _aio.UnaryUnaryMultiCallable[_image_pb2.PutImageRequest, _image_pb2.Image]  # type: ignore[assignment]
@@ -63,6 +70,7 @@ class ImageServiceAsyncStub(ImageServiceStub):
     otherwise: FAILED_PRECONDITION; other parts than the image has: ALREADY_EXISTS.
     """
     SetImagePinned: _aio.UnaryUnaryMultiCallable[_image_pb2.SetImagePinnedRequest, _image_pb2.Image]  # type: ignore[assignment]
+    """Says whether it is removed by force only."""
     VerifyImage: _aio.UnaryUnaryMultiCallable[_image_pb2.VerifyImageRequest, _image_pb2.VerifyImageResponse]  # type: ignore[assignment]
     """Has every member read its copies again, for 280 s at most. A wrong one is dropped there and fetched again by itself; nothing
     waits for that.
@@ -73,6 +81,8 @@ class ImageServiceAsyncStub(ImageServiceStub):
     """
 
 class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Images: kernels with what goes with them."""
+
     @_abc_1.abstractmethod
     def ListImages(
         self,
@@ -86,7 +96,8 @@ class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _image_pb2.GetImageRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_image_pb2.Image, _abc.Awaitable[_image_pb2.Image]]: ...
+    ) -> _typing.Union[_image_pb2.Image, _abc.Awaitable[_image_pb2.Image]]:
+        """One image. One that is not there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def ListImageStatuses(
@@ -111,7 +122,8 @@ class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _image_pb2.SetImagePinnedRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_image_pb2.Image, _abc.Awaitable[_image_pb2.Image]]: ...
+    ) -> _typing.Union[_image_pb2.Image, _abc.Awaitable[_image_pb2.Image]]:
+        """Says whether it is removed by force only."""
 
     @_abc_1.abstractmethod
     def VerifyImage(

@@ -52,6 +52,7 @@ class BootConfiguration(_message.Message):
     name: _builtins.str
     """What it is found by: 1 to 128 letters, digits and `-_.`, of which the first is a letter or a digit."""
     description: _builtins.str
+    """Free text for people; may be empty."""
     is_default: _builtins.bool
     """Selects every node."""
     arch: _component_pb2.Component.Arch.ValueType
@@ -91,7 +92,9 @@ class BootConfiguration(_message.Message):
         """MACs of nodes."""
 
     @_builtins.property
-    def nids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def nids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Node ids of nodes."""
+
     @_builtins.property
     def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Labels of SMD's groups. The groups need not exist yet."""
@@ -101,9 +104,13 @@ class BootConfiguration(_message.Message):
         """SMD's roles and subroles."""
 
     @_builtins.property
-    def sub_roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def sub_roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """See `roles`."""
+
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,
@@ -138,6 +145,8 @@ Global___BootConfiguration: _TypeAlias = BootConfiguration  # noqa: Y015
 
 @_typing.final
 class ListBootConfigurationsRequest(_message.Message):
+    """Request of `BootConfigurationService.ListBootConfigurations`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
@@ -162,16 +171,21 @@ Global___ListBootConfigurationsRequest: _TypeAlias = ListBootConfigurationsReque
 
 @_typing.final
 class ListBootConfigurationsResponse(_message.Message):
+    """Answer of `BootConfigurationService.ListBootConfigurations`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CONFIGURATIONS_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the state that was read."""
     next_page_token: _builtins.str
     """Where the next page begins; empty: there is none."""
     @_builtins.property
-    def configurations(self) -> _containers.RepeatedCompositeFieldContainer[Global___BootConfiguration]: ...
+    def configurations(self) -> _containers.RepeatedCompositeFieldContainer[Global___BootConfiguration]:
+        """Sorted by name."""
+
     def __init__(
         self,
         *,
@@ -189,10 +203,13 @@ Global___ListBootConfigurationsResponse: _TypeAlias = ListBootConfigurationsResp
 
 @_typing.final
 class GetBootConfigurationRequest(_message.Message):
+    """Request of `BootConfigurationService.GetBootConfiguration`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the boot configuration."""
     def __init__(
         self,
         *,
@@ -208,11 +225,15 @@ Global___GetBootConfigurationRequest: _TypeAlias = GetBootConfigurationRequest  
 
 @_typing.final
 class CreateBootConfigurationRequest(_message.Message):
+    """Request of `BootConfigurationService.CreateBootConfiguration`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CONFIGURATION_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def configuration(self) -> Global___BootConfiguration: ...
+    def configuration(self) -> Global___BootConfiguration:
+        """The configuration as it is to be; its meta is not read."""
+
     def __init__(
         self,
         *,
@@ -228,6 +249,8 @@ Global___CreateBootConfigurationRequest: _TypeAlias = CreateBootConfigurationReq
 
 @_typing.final
 class ReplaceBootConfigurationRequest(_message.Message):
+    """Request of `BootConfigurationService.ReplaceBootConfiguration`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
@@ -238,7 +261,9 @@ class ReplaceBootConfigurationRequest(_message.Message):
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the configuration's `modified.revision` equals this; 0: it must not exist yet."""
     @_builtins.property
-    def configuration(self) -> Global___BootConfiguration: ...
+    def configuration(self) -> Global___BootConfiguration:
+        """The configuration as it is to be; its meta is not read."""
+
     def __init__(
         self,
         *,
@@ -258,11 +283,14 @@ Global___ReplaceBootConfigurationRequest: _TypeAlias = ReplaceBootConfigurationR
 
 @_typing.final
 class DeleteBootConfigurationRequest(_message.Message):
+    """Request of `BootConfigurationService.DeleteBootConfiguration`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the boot configuration."""
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the configuration's `modified.revision` equals this."""
     def __init__(
@@ -283,10 +311,13 @@ Global___DeleteBootConfigurationRequest: _TypeAlias = DeleteBootConfigurationReq
 
 @_typing.final
 class DeleteBootConfigurationResponse(_message.Message):
+    """Answer of `BootConfigurationService.DeleteBootConfiguration`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     def __init__(
         self,
         *,

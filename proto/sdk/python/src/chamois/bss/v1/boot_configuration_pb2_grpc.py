@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class BootConfigurationServiceStub(object):
-    """Missing associated documentation comment in .proto file."""
+    """What some nodes boot, under names.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -62,7 +63,8 @@ class BootConfigurationServiceStub(object):
 
 
 class BootConfigurationServiceServicer(object):
-    """Missing associated documentation comment in .proto file."""
+    """What some nodes boot, under names.
+    """
 
     def ListBootConfigurations(self, request, context):
         """Sorted by name.
@@ -72,7 +74,8 @@ class BootConfigurationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetBootConfiguration(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One configuration. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -93,7 +96,8 @@ class BootConfigurationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteBootConfiguration(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Removes a configuration: its nodes boot what selects them next. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -135,7 +139,8 @@ def add_BootConfigurationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class BootConfigurationService(object):
-    """Missing associated documentation comment in .proto file."""
+    """What some nodes boot, under names.
+    """
 
     @staticmethod
     def ListBootConfigurations(request,

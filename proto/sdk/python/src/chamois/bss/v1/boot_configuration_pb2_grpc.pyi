@@ -27,6 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class BootConfigurationServiceStub:
+    """What some nodes boot, under names."""
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
@@ -34,6 +36,7 @@ class BootConfigurationServiceStub:
     ListBootConfigurations: _grpc.UnaryUnaryMultiCallable[_boot_configuration_pb2.ListBootConfigurationsRequest, _boot_configuration_pb2.ListBootConfigurationsResponse]
     """Sorted by name."""
     GetBootConfiguration: _grpc.UnaryUnaryMultiCallable[_boot_configuration_pb2.GetBootConfigurationRequest, _boot_configuration_pb2.BootConfiguration]
+    """One configuration. One that is not there: NOT_FOUND."""
     CreateBootConfiguration: _grpc.UnaryUnaryMultiCallable[_boot_configuration_pb2.CreateBootConfigurationRequest, _boot_configuration_pb2.BootConfiguration]
     """A name that exists is refused (ALREADY_EXISTS). An architecture of selected nodes for which this member has no boot
     loader is refused too, as they would never ask for a script.
@@ -41,13 +44,17 @@ class BootConfigurationServiceStub:
     ReplaceBootConfiguration: _grpc.UnaryUnaryMultiCallable[_boot_configuration_pb2.ReplaceBootConfigurationRequest, _boot_configuration_pb2.BootConfiguration]
     """Creates or replaces: what is not given is not set."""
     DeleteBootConfiguration: _grpc.UnaryUnaryMultiCallable[_boot_configuration_pb2.DeleteBootConfigurationRequest, _boot_configuration_pb2.DeleteBootConfigurationResponse]
+    """Removes a configuration: its nodes boot what selects them next. One that is not there: NOT_FOUND."""
 
 @_typing.type_check_only
 class BootConfigurationServiceAsyncStub(BootConfigurationServiceStub):
+    """What some nodes boot, under names."""
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListBootConfigurations: _aio.UnaryUnaryMultiCallable[_boot_configuration_pb2.ListBootConfigurationsRequest, _boot_configuration_pb2.ListBootConfigurationsResponse]  # type: ignore[assignment]
     """Sorted by name."""
     GetBootConfiguration: _aio.UnaryUnaryMultiCallable[_boot_configuration_pb2.GetBootConfigurationRequest, _boot_configuration_pb2.BootConfiguration]  # type: ignore[assignment]
+    """One configuration. One that is not there: NOT_FOUND."""
     CreateBootConfiguration: _aio.UnaryUnaryMultiCallable[_boot_configuration_pb2.CreateBootConfigurationRequest, _boot_configuration_pb2.BootConfiguration]  # type: ignore[assignment]
     """A name that exists is refused (ALREADY_EXISTS). An architecture of selected nodes for which this member has no boot
     loader is refused too, as they would never ask for a script.
@@ -55,8 +62,11 @@ class BootConfigurationServiceAsyncStub(BootConfigurationServiceStub):
     ReplaceBootConfiguration: _aio.UnaryUnaryMultiCallable[_boot_configuration_pb2.ReplaceBootConfigurationRequest, _boot_configuration_pb2.BootConfiguration]  # type: ignore[assignment]
     """Creates or replaces: what is not given is not set."""
     DeleteBootConfiguration: _aio.UnaryUnaryMultiCallable[_boot_configuration_pb2.DeleteBootConfigurationRequest, _boot_configuration_pb2.DeleteBootConfigurationResponse]  # type: ignore[assignment]
+    """Removes a configuration: its nodes boot what selects them next. One that is not there: NOT_FOUND."""
 
 class BootConfigurationServiceServicer(metaclass=_abc_1.ABCMeta):
+    """What some nodes boot, under names."""
+
     @_abc_1.abstractmethod
     def ListBootConfigurations(
         self,
@@ -70,7 +80,8 @@ class BootConfigurationServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _boot_configuration_pb2.GetBootConfigurationRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_boot_configuration_pb2.BootConfiguration, _abc.Awaitable[_boot_configuration_pb2.BootConfiguration]]: ...
+    ) -> _typing.Union[_boot_configuration_pb2.BootConfiguration, _abc.Awaitable[_boot_configuration_pb2.BootConfiguration]]:
+        """One configuration. One that is not there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def CreateBootConfiguration(
@@ -95,6 +106,7 @@ class BootConfigurationServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _boot_configuration_pb2.DeleteBootConfigurationRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_boot_configuration_pb2.DeleteBootConfigurationResponse, _abc.Awaitable[_boot_configuration_pb2.DeleteBootConfigurationResponse]]: ...
+    ) -> _typing.Union[_boot_configuration_pb2.DeleteBootConfigurationResponse, _abc.Awaitable[_boot_configuration_pb2.DeleteBootConfigurationResponse]]:
+        """Removes a configuration: its nodes boot what selects them next. One that is not there: NOT_FOUND."""
 
 def add_BootConfigurationServiceServicer_to_server(servicer: BootConfigurationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -21,6 +21,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ExplainBootRequest(_message.Message):
+    """Request of `BootExplainService.ExplainBoot`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NODE_FIELD_NUMBER: _builtins.int
@@ -45,6 +47,8 @@ Global___ExplainBootRequest: _TypeAlias = ExplainBootRequest  # noqa: Y015
 
 @_typing.final
 class BootExplanation(_message.Message):
+    """What a node would be answered now, and why."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NODE_FIELD_NUMBER: _builtins.int
@@ -72,8 +76,11 @@ class BootExplanation(_message.Message):
     node: _builtins.str
     """Xname of the node; empty: SMD has no node of that name."""
     nid: _builtins.int
+    """Its node id; absent: it has none."""
     role: _builtins.str
+    """SMD's role of the node."""
     sub_role: _builtins.str
+    """SMD's subrole of the node."""
     arch: _builtins.str
     """SMD's word; empty: nobody knows."""
     left_out: _builtins.int
@@ -81,11 +88,13 @@ class BootExplanation(_message.Message):
     kernel: _builtins.str
     """Of what won, or of its image; `/files/…` is not resolved yet."""
     initrd: _builtins.str
+    """See `kernel`; empty: none."""
     script: _builtins.str
     """The script, as the node would get it, but for the boot's id, which is 0. Empty: it cannot boot."""
     problem: _builtins.str
     """Why it cannot boot; empty: it can."""
     hostname: _builtins.str
+    """What the node is called, in DHCP and cloud-init alike."""
     instance_id: _builtins.str
     """Empty: its first request for meta-data stores one."""
     revision: _builtins.int
@@ -173,7 +182,9 @@ class BootDocument(_message.Message):
     name: _builtins.str
     """`network-config`, `meta-data`, `user-data`, `vendor-data`, `<group>.yaml`."""
     content_type: _builtins.str
+    """MIME type that it is sent with."""
     text: _builtins.str
+    """The document."""
     problem: _builtins.str
     """Why it is not shown, or the node would get none; empty: here it is."""
     def __init__(
@@ -206,22 +217,34 @@ class BootCandidate(_message.Message):
         DESCRIPTOR: _descriptor.EnumDescriptor
         CLASS_UNSPECIFIED: BootCandidate._Class.ValueType  # 0
         CLASS_OWN: BootCandidate._Class.ValueType  # 1
+        """Its xname, a MAC or its NID."""
         CLASS_NODESET: BootCandidate._Class.ValueType  # 2
+        """A nodeset, or a place that it is below."""
         CLASS_GROUP: BootCandidate._Class.ValueType  # 3
+        """A group that it is a member of."""
         CLASS_SUB_ROLE: BootCandidate._Class.ValueType  # 4
+        """Its subrole."""
         CLASS_ROLE: BootCandidate._Class.ValueType  # 5
+        """Its role."""
         CLASS_DEFAULT: BootCandidate._Class.ValueType  # 6
+        """Every node is meant."""
 
     class Class(_Class, metaclass=_ClassEnumTypeWrapper):
         """How closely a selector names the node; the first wins."""
 
     CLASS_UNSPECIFIED: BootCandidate.Class.ValueType  # 0
     CLASS_OWN: BootCandidate.Class.ValueType  # 1
+    """Its xname, a MAC or its NID."""
     CLASS_NODESET: BootCandidate.Class.ValueType  # 2
+    """A nodeset, or a place that it is below."""
     CLASS_GROUP: BootCandidate.Class.ValueType  # 3
+    """A group that it is a member of."""
     CLASS_SUB_ROLE: BootCandidate.Class.ValueType  # 4
+    """Its subrole."""
     CLASS_ROLE: BootCandidate.Class.ValueType  # 5
+    """Its role."""
     CLASS_DEFAULT: BootCandidate.Class.ValueType  # 6
+    """Every node is meant."""
 
     class _Verdict:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -231,16 +254,26 @@ class BootCandidate(_message.Message):
         DESCRIPTOR: _descriptor.EnumDescriptor
         VERDICT_UNSPECIFIED: BootCandidate._Verdict.ValueType  # 0
         VERDICT_WON: BootCandidate._Verdict.ValueType  # 1
+        """The node boots it."""
         VERDICT_MERGED: BootCandidate._Verdict.ValueType  # 2
+        """Its parameters are part of what the node boots."""
         VERDICT_LOST: BootCandidate._Verdict.ValueType  # 3
+        """It selects the node, and another one goes before it."""
         VERDICT_NOT_SELECTED: BootCandidate._Verdict.ValueType  # 4
+        """It does not select the node."""
 
-    class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper): ...
+    class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper):
+        """What became of a candidate."""
+
     VERDICT_UNSPECIFIED: BootCandidate.Verdict.ValueType  # 0
     VERDICT_WON: BootCandidate.Verdict.ValueType  # 1
+    """The node boots it."""
     VERDICT_MERGED: BootCandidate.Verdict.ValueType  # 2
+    """Its parameters are part of what the node boots."""
     VERDICT_LOST: BootCandidate.Verdict.ValueType  # 3
+    """It selects the node, and another one goes before it."""
     VERDICT_NOT_SELECTED: BootCandidate.Verdict.ValueType  # 4
+    """It does not select the node."""
 
     KIND_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
@@ -256,7 +289,9 @@ class BootCandidate(_message.Message):
     selector: _builtins.str
     """The selector that names the node, e.g. `group compute`."""
     priority: _builtins.int
+    """0 to 100; 50 of boot parameters."""
     verdict: Global___BootCandidate.Verdict.ValueType
+    """What became of it."""
     reason: _builtins.str
     """Why, for a person."""
     def __init__(
@@ -286,6 +321,7 @@ class ParamOrigin(_message.Message):
     WORD_FIELD_NUMBER: _builtins.int
     FROM_FIELD_NUMBER: _builtins.int
     word: _builtins.str
+    """The word, e.g. `console=ttyS0`."""
     def __init__(
         self,
         *,
@@ -301,13 +337,18 @@ Global___ParamOrigin: _TypeAlias = ParamOrigin  # noqa: Y015
 
 @_typing.final
 class InterfaceAddresses(_message.Message):
+    """An interface of a node."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     MAC_FIELD_NUMBER: _builtins.int
     ADDRESSES_FIELD_NUMBER: _builtins.int
     mac: _builtins.str
+    """Lower case with colons."""
     @_builtins.property
-    def addresses(self) -> _containers.RepeatedCompositeFieldContainer[Global___InterfaceAddress]: ...
+    def addresses(self) -> _containers.RepeatedCompositeFieldContainer[Global___InterfaceAddress]:
+        """In the order of SMD."""
+
     def __init__(
         self,
         *,
@@ -324,12 +365,15 @@ Global___InterfaceAddresses: _TypeAlias = InterfaceAddresses  # noqa: Y015
 
 @_typing.final
 class InterfaceAddress(_message.Message):
+    """An address of an interface."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ADDRESS_FIELD_NUMBER: _builtins.int
     NETWORK_FIELD_NUMBER: _builtins.int
     SUBNET_FIELD_NUMBER: _builtins.int
     address: _builtins.str
+    """IPv4 or IPv6."""
     network: _builtins.str
     """SMD's word for the network; may be empty."""
     subnet: _builtins.str

@@ -36,18 +36,29 @@ class BootParameters(_message.Message):
     META_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     params: _builtins.str
+    """Kernel parameters, separated by blanks."""
     kernel: _builtins.str
+    """URL of the kernel."""
     initrd: _builtins.str
+    """URL of the initrd; empty: none."""
     if_revision: _builtins.int
     """Of a change of one entry: refuse (ABORTED; HTTP 412) unless its `modified.revision` equals this."""
     @_builtins.property
-    def hosts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def hosts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Xnames of nodes, roles, `Default`, `Global` or `Unknown-<arch>`."""
+
     @_builtins.property
-    def macs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def macs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """MACs, in any case."""
+
     @_builtins.property
-    def nids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def nids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Node ids."""
+
     @_builtins.property
-    def cloud_init(self) -> Global___CloudInit: ...
+    def cloud_init(self) -> Global___CloudInit:
+        """What BSS's own cloud-init gives these nodes."""
+
     @_builtins.property
     def meta(self) -> _object_meta_pb2.ObjectMeta:
         """Of what is shown: when the entry came to be and last changed. Not read from a request."""
@@ -85,11 +96,17 @@ class CloudInit(_message.Message):
     USER_DATA_FIELD_NUMBER: _builtins.int
     PHONE_HOME_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def meta_data(self) -> _struct_pb2.Struct: ...
+    def meta_data(self) -> _struct_pb2.Struct:
+        """Merged into the meta-data of BSS's own cloud-init."""
+
     @_builtins.property
-    def user_data(self) -> _struct_pb2.Struct: ...
+    def user_data(self) -> _struct_pb2.Struct:
+        """User-data of BSS's own cloud-init."""
+
     @_builtins.property
-    def phone_home(self) -> _struct_pb2.Struct: ...
+    def phone_home(self) -> _struct_pb2.Struct:
+        """Kept and shown."""
+
     def __init__(
         self,
         *,
@@ -107,6 +124,8 @@ Global___CloudInit: _TypeAlias = CloudInit  # noqa: Y015
 
 @_typing.final
 class GetBootParametersRequest(_message.Message):
+    """Request of `BootParametersService.GetBootParameters`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     KEY_FIELD_NUMBER: _builtins.int
@@ -127,6 +146,8 @@ Global___GetBootParametersRequest: _TypeAlias = GetBootParametersRequest  # noqa
 
 @_typing.final
 class PutBootParametersRequest(_message.Message):
+    """Request of `BootParametersService.PutBootParameters`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ENTRIES_FIELD_NUMBER: _builtins.int
@@ -157,6 +178,8 @@ Global___PutBootParametersRequest: _TypeAlias = PutBootParametersRequest  # noqa
 
 @_typing.final
 class PutBootParametersResponse(_message.Message):
+    """Answer of `BootParametersService.PutBootParameters`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
@@ -164,14 +187,19 @@ class PutBootParametersResponse(_message.Message):
     UPDATED_FIELD_NUMBER: _builtins.int
     UNCHANGED_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     @_builtins.property
     def created(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Keys created, replaced, or left as they were."""
 
     @_builtins.property
-    def updated(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def updated(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """See `created`."""
+
     @_builtins.property
-    def unchanged(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def unchanged(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """See `created`."""
+
     def __init__(
         self,
         *,
@@ -190,20 +218,32 @@ Global___PutBootParametersResponse: _TypeAlias = PutBootParametersResponse  # no
 
 @_typing.final
 class ListBootParametersRequest(_message.Message):
+    """Request of `BootParametersService.ListBootParameters`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     MAC_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     NID_FIELD_NUMBER: _builtins.int
     FILTER_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000."""
+    page_token: _builtins.str
+    """`next_page_token` of the answer before; the filters must be the same as there."""
     @_builtins.property
     def mac(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Comma lists, repeatable."""
 
     @_builtins.property
-    def name(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def name(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Xnames and other keys of hosts, comma lists, repeatable."""
+
     @_builtins.property
-    def nid(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def nid(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Node ids, comma lists, repeatable."""
+
     @_builtins.property
     def filter(self) -> Global___BootParameters:
         """The body that BSS takes with a GET: its `hosts`, `macs`, `nids`, `kernel` and `initrd` are asked for too."""
@@ -215,10 +255,12 @@ class ListBootParametersRequest(_message.Message):
         name: _abc.Iterable[_builtins.str] | None = ...,
         nid: _abc.Iterable[_builtins.str] | None = ...,
         filter: Global___BootParameters | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "mac", b"mac", "name", b"name", "nid", b"nid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "mac", b"mac", "name", b"name", "nid", b"nid", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -226,19 +268,27 @@ Global___ListBootParametersRequest: _TypeAlias = ListBootParametersRequest  # no
 
 @_typing.final
 class ListBootParametersResponse(_message.Message):
+    """Answer of `BootParametersService.ListBootParameters`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ITEMS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Where the next page begins; empty: there is none."""
     @_builtins.property
-    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___BootParameters]: ...
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___BootParameters]:
+        """One for each key."""
+
     def __init__(
         self,
         *,
         items: _abc.Iterable[Global___BootParameters] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -253,7 +303,9 @@ class BootParametersChange(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     REFERRAL_TOKEN_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     referral_token: _builtins.str
+    """UUID that the scripts of these entries carry as `bss_referral_token`."""
     def __init__(
         self,
         *,
@@ -282,14 +334,23 @@ class BootParametersEntry(_message.Message):
     REFERRAL_TOKEN_FIELD_NUMBER: _builtins.int
     META_FIELD_NUMBER: _builtins.int
     key: _builtins.str
+    """The key."""
     params: _builtins.str
+    """As in `BootParameters`."""
     kernel: _builtins.str
+    """As in `BootParameters`."""
     initrd: _builtins.str
+    """As in `BootParameters`."""
     referral_token: _builtins.str
+    """UUID that its scripts carry as `bss_referral_token`."""
     @_builtins.property
-    def cloud_init(self) -> Global___CloudInit: ...
+    def cloud_init(self) -> Global___CloudInit:
+        """As in `BootParameters`."""
+
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,

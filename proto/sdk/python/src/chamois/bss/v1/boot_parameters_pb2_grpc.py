@@ -77,7 +77,8 @@ class BootParametersServiceServicer(object):
     """
 
     def ListBootParameters(self, request, context):
-        """Entries whose key is asked for, or all. Nothing found: NOT_FOUND.
+        """Entries whose key is asked for, in the order of the question: NOT_FOUND if there is none of them. Or all, sorted by key,
+        and these alone are cut into pages.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,7 +121,9 @@ class BootParametersServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteBootParameters(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Removes the entries of the keys that are named; a kernel or an initrd that is named is taken away from every entry
+        that has it. A key that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

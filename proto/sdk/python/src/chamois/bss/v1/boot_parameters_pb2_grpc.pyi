@@ -34,7 +34,9 @@ class BootParametersServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> BootParametersServiceAsyncStub: ...
     ListBootParameters: _grpc.UnaryUnaryMultiCallable[_boot_parameters_pb2.ListBootParametersRequest, _boot_parameters_pb2.ListBootParametersResponse]
-    """Entries whose key is asked for, or all. Nothing found: NOT_FOUND."""
+    """Entries whose key is asked for, in the order of the question: NOT_FOUND if there is none of them. Or all, sorted by key,
+    and these alone are cut into pages.
+    """
     GetBootParameters: _grpc.UnaryUnaryMultiCallable[_boot_parameters_pb2.GetBootParametersRequest, _boot_parameters_pb2.BootParameters]
     """The entry of one key, with an ETag of its own."""
     PutBootParameters: _grpc.UnaryUnaryMultiCallable[_boot_parameters_pb2.PutBootParametersRequest, _boot_parameters_pb2.PutBootParametersResponse]
@@ -48,6 +50,9 @@ class BootParametersServiceStub:
     UpdateBootParameters: _grpc.UnaryUnaryMultiCallable[_boot_parameters_pb2.BootParameters, _boot_parameters_pb2.BootParametersChange]
     """Overwrites the fields that are not empty; a key that does not exist: NOT_FOUND."""
     DeleteBootParameters: _grpc.UnaryUnaryMultiCallable[_boot_parameters_pb2.BootParameters, _boot_parameters_pb2.BootParametersChange]
+    """Removes the entries of the keys that are named; a kernel or an initrd that is named is taken away from every entry
+    that has it. A key that is not there: NOT_FOUND.
+    """
 
 @_typing.type_check_only
 class BootParametersServiceAsyncStub(BootParametersServiceStub):
@@ -55,7 +60,9 @@ class BootParametersServiceAsyncStub(BootParametersServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListBootParameters: _aio.UnaryUnaryMultiCallable[_boot_parameters_pb2.ListBootParametersRequest, _boot_parameters_pb2.ListBootParametersResponse]  # type: ignore[assignment]
-    """Entries whose key is asked for, or all. Nothing found: NOT_FOUND."""
+    """Entries whose key is asked for, in the order of the question: NOT_FOUND if there is none of them. Or all, sorted by key,
+    and these alone are cut into pages.
+    """
     GetBootParameters: _aio.UnaryUnaryMultiCallable[_boot_parameters_pb2.GetBootParametersRequest, _boot_parameters_pb2.BootParameters]  # type: ignore[assignment]
     """The entry of one key, with an ETag of its own."""
     PutBootParameters: _aio.UnaryUnaryMultiCallable[_boot_parameters_pb2.PutBootParametersRequest, _boot_parameters_pb2.PutBootParametersResponse]  # type: ignore[assignment]
@@ -69,6 +76,9 @@ class BootParametersServiceAsyncStub(BootParametersServiceStub):
     UpdateBootParameters: _aio.UnaryUnaryMultiCallable[_boot_parameters_pb2.BootParameters, _boot_parameters_pb2.BootParametersChange]  # type: ignore[assignment]
     """Overwrites the fields that are not empty; a key that does not exist: NOT_FOUND."""
     DeleteBootParameters: _aio.UnaryUnaryMultiCallable[_boot_parameters_pb2.BootParameters, _boot_parameters_pb2.BootParametersChange]  # type: ignore[assignment]
+    """Removes the entries of the keys that are named; a kernel or an initrd that is named is taken away from every entry
+    that has it. A key that is not there: NOT_FOUND.
+    """
 
 class BootParametersServiceServicer(metaclass=_abc_1.ABCMeta):
     """BSS's /boot/v1/bootparameters."""
@@ -79,7 +89,9 @@ class BootParametersServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _boot_parameters_pb2.ListBootParametersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_boot_parameters_pb2.ListBootParametersResponse, _abc.Awaitable[_boot_parameters_pb2.ListBootParametersResponse]]:
-        """Entries whose key is asked for, or all. Nothing found: NOT_FOUND."""
+        """Entries whose key is asked for, in the order of the question: NOT_FOUND if there is none of them. Or all, sorted by key,
+        and these alone are cut into pages.
+        """
 
     @_abc_1.abstractmethod
     def GetBootParameters(
@@ -128,6 +140,9 @@ class BootParametersServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _boot_parameters_pb2.BootParameters,
         context: _ServicerContext,
-    ) -> _typing.Union[_boot_parameters_pb2.BootParametersChange, _abc.Awaitable[_boot_parameters_pb2.BootParametersChange]]: ...
+    ) -> _typing.Union[_boot_parameters_pb2.BootParametersChange, _abc.Awaitable[_boot_parameters_pb2.BootParametersChange]]:
+        """Removes the entries of the keys that are named; a kernel or an initrd that is named is taken away from every entry
+        that has it. A key that is not there: NOT_FOUND.
+        """
 
 def add_BootParametersServiceServicer_to_server(servicer: BootParametersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

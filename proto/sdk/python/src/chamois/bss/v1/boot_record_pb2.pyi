@@ -44,7 +44,9 @@ class BootRecord(_message.Message):
     instance_id: _builtins.str
     """Instance-id that the node reported."""
     hostname: _builtins.str
+    """Host name that the node reported."""
     fqdn: _builtins.str
+    """Full name that the node reported."""
     phoned_home_at_ms: _builtins.int
     """Cluster time of the phone-home, milliseconds since the Unix epoch."""
     address: _builtins.str
@@ -56,7 +58,9 @@ class BootRecord(_message.Message):
         """Host keys that the node reported, by their form name (`pub_key_ed25519`, …)."""
 
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     @_builtins.property
     def phases(self) -> _containers.RepeatedCompositeFieldContainer[Global___BootPhase]:
         """What members saw of the boot, by phase, then by time. Of each phase the first seven attempts and the last are kept. They
@@ -112,9 +116,13 @@ class BootPhase(_message.Message):
         PHASE_INITRD: BootPhase._Phase.ValueType  # 6
         """The whole initrd was sent."""
         PHASE_NETWORK_CONFIG: BootPhase._Phase.ValueType  # 7
+        """cloud-init has its network-config."""
         PHASE_META_DATA: BootPhase._Phase.ValueType  # 8
+        """cloud-init has its meta-data."""
         PHASE_USER_DATA: BootPhase._Phase.ValueType  # 9
+        """cloud-init has its user-data."""
         PHASE_VENDOR_DATA: BootPhase._Phase.ValueType  # 10
+        """cloud-init has its vendor-data."""
         PHASE_PHONED_HOME: BootPhase._Phase.ValueType  # 11
         """An acknowledged write of its own: `phoned_home_at_ms`, never among `phases`."""
 
@@ -135,9 +143,13 @@ class BootPhase(_message.Message):
     PHASE_INITRD: BootPhase.Phase.ValueType  # 6
     """The whole initrd was sent."""
     PHASE_NETWORK_CONFIG: BootPhase.Phase.ValueType  # 7
+    """cloud-init has its network-config."""
     PHASE_META_DATA: BootPhase.Phase.ValueType  # 8
+    """cloud-init has its meta-data."""
     PHASE_USER_DATA: BootPhase.Phase.ValueType  # 9
+    """cloud-init has its user-data."""
     PHASE_VENDOR_DATA: BootPhase.Phase.ValueType  # 10
+    """cloud-init has its vendor-data."""
     PHASE_PHONED_HOME: BootPhase.Phase.ValueType  # 11
     """An acknowledged write of its own: `phoned_home_at_ms`, never among `phases`."""
 
@@ -148,6 +160,7 @@ class BootPhase(_message.Message):
     MEMBER_FIELD_NUMBER: _builtins.int
     TOLD_FIELD_NUMBER: _builtins.int
     phase: Global___BootPhase.Phase.ValueType
+    """What the node came to."""
     at_ms: _builtins.int
     """Cluster time as the member knew it, milliseconds since the Unix epoch."""
     bytes: _builtins.int
@@ -178,12 +191,16 @@ Global___BootPhase: _TypeAlias = BootPhase  # noqa: Y015
 
 @_typing.final
 class HostKey(_message.Message):
+    """A host key that a node reported."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     KEY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Form name, e.g. `pub_key_ed25519`."""
     key: _builtins.str
+    """The key, a line of `authorized_keys`."""
     def __init__(
         self,
         *,
@@ -200,6 +217,8 @@ Global___HostKey: _TypeAlias = HostKey  # noqa: Y015
 
 @_typing.final
 class ListBootRecordsRequest(_message.Message):
+    """Request of `BootRecordService.ListBootRecords`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NODE_FIELD_NUMBER: _builtins.int
@@ -220,11 +239,15 @@ Global___ListBootRecordsRequest: _TypeAlias = ListBootRecordsRequest  # noqa: Y0
 
 @_typing.final
 class ListBootRecordsResponse(_message.Message):
+    """Answer of `BootRecordService.ListBootRecords`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     RECORDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def records(self) -> _containers.RepeatedCompositeFieldContainer[Global___BootRecord]: ...
+    def records(self) -> _containers.RepeatedCompositeFieldContainer[Global___BootRecord]:
+        """The newest first."""
+
     def __init__(
         self,
         *,

@@ -47,7 +47,8 @@ class BootRecordServiceServicer(object):
     """
 
     def ListBootRecords(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """The last boots of a node, eight at most. A node that nobody has seen boot has an empty list.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

@@ -34,6 +34,7 @@ class BootRecordServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> BootRecordServiceAsyncStub: ...
     ListBootRecords: _grpc.UnaryUnaryMultiCallable[_boot_record_pb2.ListBootRecordsRequest, _boot_record_pb2.ListBootRecordsResponse]
+    """The last boots of a node, eight at most. A node that nobody has seen boot has an empty list."""
 
 @_typing.type_check_only
 class BootRecordServiceAsyncStub(BootRecordServiceStub):
@@ -41,6 +42,7 @@ class BootRecordServiceAsyncStub(BootRecordServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListBootRecords: _aio.UnaryUnaryMultiCallable[_boot_record_pb2.ListBootRecordsRequest, _boot_record_pb2.ListBootRecordsResponse]  # type: ignore[assignment]
+    """The last boots of a node, eight at most. A node that nobody has seen boot has an empty list."""
 
 class BootRecordServiceServicer(metaclass=_abc_1.ABCMeta):
     """Boot records, newest first."""
@@ -50,6 +52,7 @@ class BootRecordServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _boot_record_pb2.ListBootRecordsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_boot_record_pb2.ListBootRecordsResponse, _abc.Awaitable[_boot_record_pb2.ListBootRecordsResponse]]: ...
+    ) -> _typing.Union[_boot_record_pb2.ListBootRecordsResponse, _abc.Awaitable[_boot_record_pb2.ListBootRecordsResponse]]:
+        """The last boots of a node, eight at most. A node that nobody has seen boot has an empty list."""
 
 def add_BootRecordServiceServicer_to_server(servicer: BootRecordServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

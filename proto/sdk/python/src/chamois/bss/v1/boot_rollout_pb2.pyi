@@ -87,9 +87,13 @@ class BootRollout(_message.Message):
     kernel: _builtins.str
     """What is to be booted, as in `BootConfiguration`. What is not given here is not set there either."""
     initrd: _builtins.str
+    """See `kernel`."""
     params: _builtins.str
+    """See `kernel`."""
     merge_params: _builtins.bool
+    """See `kernel`."""
     image: _builtins.str
+    """See `kernel`."""
     group: _builtins.str
     """Who takes part: the members of the group with this label when it begins, or these nodes (nodesets)."""
     failures_max: _builtins.int
@@ -97,6 +101,7 @@ class BootRollout(_message.Message):
     boot_deadline_s: _builtins.int
     """A node that has got the new script has so many seconds to phone home; 0: 1,800. Up to 86,400."""
     state: Global___BootRollout.State.ValueType
+    """Where it stands."""
     reason: _builtins.str
     """Why it was stopped, for a person."""
     nodes: _builtins.int
@@ -104,11 +109,15 @@ class BootRollout(_message.Message):
     booted: _builtins.int
     """How many of them phoned home with what is new, did not, and were left out by an administrator."""
     failed: _builtins.int
+    """See `booted`."""
     skipped: _builtins.int
+    """See `booted`."""
     base_revision: _builtins.int
     """Revision of the configuration when it began."""
     @_builtins.property
-    def hosts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def hosts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """See `group`."""
+
     @_builtins.property
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___RolloutStep]:
         """Sizes of the steps, each counted from the first node, and larger than the one before. The last is all nodes, whether it
@@ -120,7 +129,9 @@ class BootRollout(_message.Message):
         """The steps that have begun."""
 
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     @_builtins.property
     def participants(self) -> _containers.RepeatedCompositeFieldContainer[Global___BootRolloutNode]:
         """Those who take part, sorted; of one that is asked for alone."""
@@ -168,6 +179,7 @@ class RolloutStep(_message.Message):
     NODES_FIELD_NUMBER: _builtins.int
     PERCENT_FIELD_NUMBER: _builtins.int
     nodes: _builtins.int
+    """How many nodes."""
     percent: _builtins.int
     """Of all nodes that take part, rounded up."""
     def __init__(
@@ -186,6 +198,8 @@ Global___RolloutStep: _TypeAlias = RolloutStep  # noqa: Y015
 
 @_typing.final
 class RolloutWave(_message.Message):
+    """A step that has begun."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NODES_FIELD_NUMBER: _builtins.int
@@ -228,16 +242,24 @@ class BootRolloutNode(_message.Message):
         OUTCOME_WAITING: BootRolloutNode._Outcome.ValueType  # 1
         """Not decided yet."""
         OUTCOME_BOOTED: BootRolloutNode._Outcome.ValueType  # 2
+        """It has phoned home with what is new."""
         OUTCOME_FAILED: BootRolloutNode._Outcome.ValueType  # 3
+        """It has got what is new and did not phone home in time."""
         OUTCOME_SKIPPED: BootRolloutNode._Outcome.ValueType  # 4
+        """An administrator has left it out."""
 
-    class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper): ...
+    class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
+        """What became of a node."""
+
     OUTCOME_UNSPECIFIED: BootRolloutNode.Outcome.ValueType  # 0
     OUTCOME_WAITING: BootRolloutNode.Outcome.ValueType  # 1
     """Not decided yet."""
     OUTCOME_BOOTED: BootRolloutNode.Outcome.ValueType  # 2
+    """It has phoned home with what is new."""
     OUTCOME_FAILED: BootRolloutNode.Outcome.ValueType  # 3
+    """It has got what is new and did not phone home in time."""
     OUTCOME_SKIPPED: BootRolloutNode.Outcome.ValueType  # 4
+    """An administrator has left it out."""
 
     ROLLOUT_FIELD_NUMBER: _builtins.int
     NODE_FIELD_NUMBER: _builtins.int
@@ -252,6 +274,7 @@ class BootRolloutNode(_message.Message):
     place: _builtins.int
     """Nodes before it."""
     outcome: Global___BootRolloutNode.Outcome.ValueType
+    """What became of it."""
     reason: _builtins.str
     """Why it failed, for a person."""
     first_script_ms: _builtins.int
@@ -278,6 +301,8 @@ Global___BootRolloutNode: _TypeAlias = BootRolloutNode  # noqa: Y015
 
 @_typing.final
 class ListBootRolloutsRequest(_message.Message):
+    """Request of `BootRolloutService.ListBootRollouts`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -293,11 +318,15 @@ Global___ListBootRolloutsRequest: _TypeAlias = ListBootRolloutsRequest  # noqa: 
 
 @_typing.final
 class ListBootRolloutsResponse(_message.Message):
+    """Answer of `BootRolloutService.ListBootRollouts`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ROLLOUTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def rollouts(self) -> _containers.RepeatedCompositeFieldContainer[Global___BootRollout]: ...
+    def rollouts(self) -> _containers.RepeatedCompositeFieldContainer[Global___BootRollout]:
+        """Sorted by name."""
+
     def __init__(
         self,
         *,
@@ -313,10 +342,13 @@ Global___ListBootRolloutsResponse: _TypeAlias = ListBootRolloutsResponse  # noqa
 
 @_typing.final
 class GetBootRolloutRequest(_message.Message):
+    """Request of `BootRolloutService.GetBootRollout`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the boot rollout."""
     def __init__(
         self,
         *,
@@ -332,11 +364,15 @@ Global___GetBootRolloutRequest: _TypeAlias = GetBootRolloutRequest  # noqa: Y015
 
 @_typing.final
 class StartBootRolloutRequest(_message.Message):
+    """Request of `BootRolloutService.StartBootRollout`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ROLLOUT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def rollout(self) -> Global___BootRollout: ...
+    def rollout(self) -> Global___BootRollout:
+        """What is to be booted, by whom, and in which steps; what is the cluster's own is not read."""
+
     def __init__(
         self,
         *,
@@ -352,12 +388,15 @@ Global___StartBootRolloutRequest: _TypeAlias = StartBootRolloutRequest  # noqa: 
 
 @_typing.final
 class ControlBootRolloutRequest(_message.Message):
+    """Request of `BootRolloutService.ControlBootRollout`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     ACTION_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the boot rollout."""
     action: _builtins.str
     """`pause`, `resume`, `stop` or `skip`."""
     if_revision: _builtins.int
@@ -381,11 +420,14 @@ Global___ControlBootRolloutRequest: _TypeAlias = ControlBootRolloutRequest  # no
 
 @_typing.final
 class DeleteBootRolloutRequest(_message.Message):
+    """Request of `BootRolloutService.DeleteBootRollout`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the boot rollout."""
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the rollout's `modified.revision` equals this."""
     def __init__(
@@ -406,10 +448,13 @@ Global___DeleteBootRolloutRequest: _TypeAlias = DeleteBootRolloutRequest  # noqa
 
 @_typing.final
 class DeleteBootRolloutResponse(_message.Message):
+    """Answer of `BootRolloutService.DeleteBootRollout`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     def __init__(
         self,
         *,

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class BootRolloutServiceStub(object):
-    """Missing associated documentation comment in .proto file."""
+    """Changes of boot configurations, step by step.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -62,7 +63,8 @@ class BootRolloutServiceStub(object):
 
 
 class BootRolloutServiceServicer(object):
-    """Missing associated documentation comment in .proto file."""
+    """Changes of boot configurations, step by step.
+    """
 
     def ListBootRollouts(self, request, context):
         """Sorted by name, those who take part left out.
@@ -72,7 +74,8 @@ class BootRolloutServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetBootRollout(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One rollout, with those who take part. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -136,7 +139,8 @@ def add_BootRolloutServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class BootRolloutService(object):
-    """Missing associated documentation comment in .proto file."""
+    """Changes of boot configurations, step by step.
+    """
 
     @staticmethod
     def ListBootRollouts(request,

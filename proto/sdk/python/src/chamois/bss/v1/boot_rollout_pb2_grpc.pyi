@@ -27,6 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class BootRolloutServiceStub:
+    """Changes of boot configurations, step by step."""
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
@@ -34,6 +36,7 @@ class BootRolloutServiceStub:
     ListBootRollouts: _grpc.UnaryUnaryMultiCallable[_boot_rollout_pb2.ListBootRolloutsRequest, _boot_rollout_pb2.ListBootRolloutsResponse]
     """Sorted by name, those who take part left out."""
     GetBootRollout: _grpc.UnaryUnaryMultiCallable[_boot_rollout_pb2.GetBootRolloutRequest, _boot_rollout_pb2.BootRollout]
+    """One rollout, with those who take part. One that is not there: NOT_FOUND."""
     StartBootRollout: _grpc.UnaryUnaryMultiCallable[_boot_rollout_pb2.StartBootRolloutRequest, _boot_rollout_pb2.BootRollout]
     """Begins the first step. A name that exists is refused (ALREADY_EXISTS), unless that rollout is over."""
     ControlBootRollout: _grpc.UnaryUnaryMultiCallable[_boot_rollout_pb2.ControlBootRolloutRequest, _boot_rollout_pb2.BootRollout]
@@ -45,10 +48,13 @@ class BootRolloutServiceStub:
 
 @_typing.type_check_only
 class BootRolloutServiceAsyncStub(BootRolloutServiceStub):
+    """Changes of boot configurations, step by step."""
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListBootRollouts: _aio.UnaryUnaryMultiCallable[_boot_rollout_pb2.ListBootRolloutsRequest, _boot_rollout_pb2.ListBootRolloutsResponse]  # type: ignore[assignment]
     """Sorted by name, those who take part left out."""
     GetBootRollout: _aio.UnaryUnaryMultiCallable[_boot_rollout_pb2.GetBootRolloutRequest, _boot_rollout_pb2.BootRollout]  # type: ignore[assignment]
+    """One rollout, with those who take part. One that is not there: NOT_FOUND."""
     StartBootRollout: _aio.UnaryUnaryMultiCallable[_boot_rollout_pb2.StartBootRolloutRequest, _boot_rollout_pb2.BootRollout]  # type: ignore[assignment]
     """Begins the first step. A name that exists is refused (ALREADY_EXISTS), unless that rollout is over."""
     ControlBootRollout: _aio.UnaryUnaryMultiCallable[_boot_rollout_pb2.ControlBootRolloutRequest, _boot_rollout_pb2.BootRollout]  # type: ignore[assignment]
@@ -59,6 +65,8 @@ class BootRolloutServiceAsyncStub(BootRolloutServiceStub):
     """Forgets one that is over."""
 
 class BootRolloutServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Changes of boot configurations, step by step."""
+
     @_abc_1.abstractmethod
     def ListBootRollouts(
         self,
@@ -72,7 +80,8 @@ class BootRolloutServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _boot_rollout_pb2.GetBootRolloutRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_boot_rollout_pb2.BootRollout, _abc.Awaitable[_boot_rollout_pb2.BootRollout]]: ...
+    ) -> _typing.Union[_boot_rollout_pb2.BootRollout, _abc.Awaitable[_boot_rollout_pb2.BootRollout]]:
+        """One rollout, with those who take part. One that is not there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def StartBootRollout(

@@ -18,6 +18,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class GetBootScriptRequest(_message.Message):
+    """Request of `BootScriptService.GetBootScript`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     MAC_FIELD_NUMBER: _builtins.int
@@ -31,11 +33,15 @@ class GetBootScriptRequest(_message.Message):
     mac: _builtins.str
     """`mac` before `name` before `nid`; one of them is needed."""
     name: _builtins.str
+    """Xname of the node, or another key of a host."""
     nid: _builtins.str
+    """Node id."""
     retry: _builtins.str
     """How often the node has tried already."""
     arch: _builtins.str
+    """What iPXE says of itself (`${buildarch}`), e.g. `x86_64` or `arm64`."""
     ts: _builtins.str
+    """Unix time in seconds of a script that the node has got before, as BSS's scripts carry it."""
     json: _builtins.str
     """`1`: the answer as JSON."""
     ctx: _builtins.str

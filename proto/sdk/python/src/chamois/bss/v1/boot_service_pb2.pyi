@@ -21,6 +21,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ResourceMetadata(_message.Message):
+    """What a resource is called, and its times."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
@@ -28,10 +30,13 @@ class ResourceMetadata(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the boot configuration, or xname of the node."""
     uid: _builtins.str
+    """What the resource is found by: the same."""
     created_at: _builtins.str
     """RFC 3339, UTC."""
     updated_at: _builtins.str
+    """RFC 3339, UTC."""
     def __init__(
         self,
         *,
@@ -50,6 +55,8 @@ Global___ResourceMetadata: _TypeAlias = ResourceMetadata  # noqa: Y015
 
 @_typing.final
 class BootConfigurationResource(_message.Message):
+    """A boot configuration in the envelope of OpenCHAMI's boot-service."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     API_VERSION_FIELD_NUMBER: _builtins.int
@@ -62,11 +69,17 @@ class BootConfigurationResource(_message.Message):
     kind: _builtins.str
     """Always `BootConfiguration`."""
     @_builtins.property
-    def metadata(self) -> Global___ResourceMetadata: ...
+    def metadata(self) -> Global___ResourceMetadata:
+        """Its name and times."""
+
     @_builtins.property
-    def spec(self) -> Global___BootConfigurationSpec: ...
+    def spec(self) -> Global___BootConfigurationSpec:
+        """What is booted, and by whom."""
+
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,
@@ -86,6 +99,8 @@ Global___BootConfigurationResource: _TypeAlias = BootConfigurationResource  # no
 
 @_typing.final
 class BootConfigurationSpec(_message.Message):
+    """What of a boot configuration OpenCHAMI's boot-service knows."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     HOSTS_FIELD_NUMBER: _builtins.int
@@ -101,8 +116,11 @@ class BootConfigurationSpec(_message.Message):
     profile: _builtins.str
     """Not offered: refused unless it is empty or `default`."""
     kernel: _builtins.str
+    """As `BootConfiguration.kernel`."""
     initrd: _builtins.str
+    """As `BootConfiguration.initrd`."""
     params: _builtins.str
+    """As `BootConfiguration.params`."""
     priority: _builtins.int
     """Absent: 50."""
     image: _builtins.str
@@ -112,11 +130,17 @@ class BootConfigurationSpec(_message.Message):
         """As `BootConfiguration.hosts`; `default` or `*` is every node."""
 
     @_builtins.property
-    def macs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def macs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As `BootConfiguration.macs`."""
+
     @_builtins.property
-    def nids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def nids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """As `BootConfiguration.nids`."""
+
     @_builtins.property
-    def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As `BootConfiguration.groups`."""
+
     def __init__(
         self,
         *,
@@ -162,24 +186,41 @@ class BootConfigurationSpecPatch(_message.Message):
     REPLACE_NIDS_FIELD_NUMBER: _builtins.int
     REPLACE_GROUPS_FIELD_NUMBER: _builtins.int
     profile: _builtins.str
+    """As in `BootConfigurationSpec`."""
     kernel: _builtins.str
+    """As in `BootConfigurationSpec`."""
     initrd: _builtins.str
+    """As in `BootConfigurationSpec`."""
     params: _builtins.str
+    """As in `BootConfigurationSpec`."""
     priority: _builtins.int
+    """As in `BootConfigurationSpec`."""
     image: _builtins.str
+    """As in `BootConfigurationSpec`."""
     replace_hosts: _builtins.bool
     """An empty list is meant; a list that is not empty replaces without it."""
     replace_macs: _builtins.bool
+    """As `replace_hosts`."""
     replace_nids: _builtins.bool
+    """As `replace_hosts`."""
     replace_groups: _builtins.bool
+    """As `replace_hosts`."""
     @_builtins.property
-    def hosts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def hosts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As in `BootConfigurationSpec`; replaces the whole list."""
+
     @_builtins.property
-    def macs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def macs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As in `BootConfigurationSpec`; replaces the whole list."""
+
     @_builtins.property
-    def nids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def nids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """As in `BootConfigurationSpec`; replaces the whole list."""
+
     @_builtins.property
-    def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As in `BootConfigurationSpec`; replaces the whole list."""
+
     def __init__(
         self,
         *,
@@ -227,6 +268,8 @@ Global___BootConfigurationSpecPatch: _TypeAlias = BootConfigurationSpecPatch  # 
 
 @_typing.final
 class ListBootConfigurationResourcesRequest(_message.Message):
+    """Request of `BootServiceService.ListBootConfigurationResources`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -242,11 +285,15 @@ Global___ListBootConfigurationResourcesRequest: _TypeAlias = ListBootConfigurati
 
 @_typing.final
 class ListBootConfigurationResourcesResponse(_message.Message):
+    """Answer of `BootServiceService.ListBootConfigurationResources`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ITEMS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___BootConfigurationResource]: ...
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___BootConfigurationResource]:
+        """Sorted by name."""
+
     def __init__(
         self,
         *,
@@ -262,10 +309,13 @@ Global___ListBootConfigurationResourcesResponse: _TypeAlias = ListBootConfigurat
 
 @_typing.final
 class GetBootConfigurationResourceRequest(_message.Message):
+    """Request of `BootServiceService.GetBootConfigurationResource`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     UID_FIELD_NUMBER: _builtins.int
     uid: _builtins.str
+    """Name of the boot configuration."""
     def __init__(
         self,
         *,
@@ -281,6 +331,8 @@ Global___GetBootConfigurationResourceRequest: _TypeAlias = GetBootConfigurationR
 
 @_typing.final
 class CreateBootConfigurationResourceRequest(_message.Message):
+    """Request of `BootServiceService.CreateBootConfigurationResource`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     METADATA_FIELD_NUMBER: _builtins.int
@@ -290,7 +342,9 @@ class CreateBootConfigurationResourceRequest(_message.Message):
         """Only its name counts."""
 
     @_builtins.property
-    def spec(self) -> Global___BootConfigurationSpec: ...
+    def spec(self) -> Global___BootConfigurationSpec:
+        """What is booted, and by whom."""
+
     def __init__(
         self,
         *,
@@ -307,6 +361,8 @@ Global___CreateBootConfigurationResourceRequest: _TypeAlias = CreateBootConfigur
 
 @_typing.final
 class ReplaceBootConfigurationResourceRequest(_message.Message):
+    """Request of `BootServiceService.ReplaceBootConfigurationResource`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     UID_FIELD_NUMBER: _builtins.int
@@ -314,6 +370,7 @@ class ReplaceBootConfigurationResourceRequest(_message.Message):
     SPEC_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     uid: _builtins.str
+    """Name of the boot configuration."""
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the configuration's `modified.revision` equals this."""
     @_builtins.property
@@ -321,7 +378,9 @@ class ReplaceBootConfigurationResourceRequest(_message.Message):
         """Its name may be left out; there is no renaming."""
 
     @_builtins.property
-    def spec(self) -> Global___BootConfigurationSpec: ...
+    def spec(self) -> Global___BootConfigurationSpec:
+        """What is booted, and by whom."""
+
     def __init__(
         self,
         *,
@@ -342,16 +401,21 @@ Global___ReplaceBootConfigurationResourceRequest: _TypeAlias = ReplaceBootConfig
 
 @_typing.final
 class PatchBootConfigurationResourceRequest(_message.Message):
+    """Request of `BootServiceService.PatchBootConfigurationResource`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     UID_FIELD_NUMBER: _builtins.int
     PATCH_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     uid: _builtins.str
+    """Name of the boot configuration."""
     if_revision: _builtins.int
     """As in `ReplaceBootConfigurationResourceRequest`."""
     @_builtins.property
-    def patch(self) -> Global___BootConfigurationSpecPatch: ...
+    def patch(self) -> Global___BootConfigurationSpecPatch:
+        """What is to be changed."""
+
     def __init__(
         self,
         *,
@@ -371,11 +435,14 @@ Global___PatchBootConfigurationResourceRequest: _TypeAlias = PatchBootConfigurat
 
 @_typing.final
 class DeleteBootConfigurationResourceRequest(_message.Message):
+    """Request of `BootServiceService.DeleteBootConfigurationResource`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     UID_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     uid: _builtins.str
+    """Name of the boot configuration."""
     if_revision: _builtins.int
     """As in `ReplaceBootConfigurationResourceRequest`."""
     def __init__(
@@ -396,12 +463,16 @@ Global___DeleteBootConfigurationResourceRequest: _TypeAlias = DeleteBootConfigur
 
 @_typing.final
 class DeleteBootConfigurationResourceResponse(_message.Message):
+    """Answer of `BootServiceService.DeleteBootConfigurationResource`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     MESSAGE_FIELD_NUMBER: _builtins.int
     UID_FIELD_NUMBER: _builtins.int
     message: _builtins.str
+    """What was done, for a person."""
     uid: _builtins.str
+    """Name of the boot configuration."""
     def __init__(
         self,
         *,
@@ -418,6 +489,8 @@ Global___DeleteBootConfigurationResourceResponse: _TypeAlias = DeleteBootConfigu
 
 @_typing.final
 class NodeResource(_message.Message):
+    """A node in the envelope of OpenCHAMI's boot-service."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     API_VERSION_FIELD_NUMBER: _builtins.int
@@ -431,13 +504,21 @@ class NodeResource(_message.Message):
     kind: _builtins.str
     """Always `Node`."""
     @_builtins.property
-    def metadata(self) -> Global___ResourceMetadata: ...
+    def metadata(self) -> Global___ResourceMetadata:
+        """Its name and times."""
+
     @_builtins.property
-    def spec(self) -> Global___NodeSpec: ...
+    def spec(self) -> Global___NodeSpec:
+        """What it is."""
+
     @_builtins.property
-    def status(self) -> Global___NodeStatus: ...
+    def status(self) -> Global___NodeStatus:
+        """What is known of its boots."""
+
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,
@@ -458,6 +539,8 @@ Global___NodeResource: _TypeAlias = NodeResource  # noqa: Y015
 
 @_typing.final
 class NodeSpec(_message.Message):
+    """What a node is."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     XNAME_FIELD_NUMBER: _builtins.int
@@ -469,15 +552,21 @@ class NodeSpec(_message.Message):
     INTERFACES_FIELD_NUMBER: _builtins.int
     GROUPS_FIELD_NUMBER: _builtins.int
     xname: _builtins.str
+    """Xname of the node."""
     nid: _builtins.int
+    """Its node id."""
     boot_mac: _builtins.str
     """The lowest MAC of the node, which boots from any of them. In a request: one of the interfaces, or one more."""
     role: _builtins.str
+    """SMD's role."""
     sub_role: _builtins.str
+    """SMD's subrole."""
     hostname: _builtins.str
     """In a request it becomes the node's own `local-hostname`, unless it is what the node is called anyway."""
     @_builtins.property
-    def interfaces(self) -> _containers.RepeatedCompositeFieldContainer[Global___NodeInterface]: ...
+    def interfaces(self) -> _containers.RepeatedCompositeFieldContainer[Global___NodeInterface]:
+        """SMD's Ethernet interfaces of the node."""
+
     @_builtins.property
     def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Labels of its groups."""
@@ -504,12 +593,15 @@ Global___NodeSpec: _TypeAlias = NodeSpec  # noqa: Y015
 
 @_typing.final
 class NodeInterface(_message.Message):
+    """An Ethernet interface of a node."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     MAC_FIELD_NUMBER: _builtins.int
     IP_FIELD_NUMBER: _builtins.int
     TYPE_FIELD_NUMBER: _builtins.int
     mac: _builtins.str
+    """Lower case with colons; in any case in requests."""
     ip: _builtins.str
     """Its first address."""
     type: _builtins.str
@@ -531,6 +623,8 @@ Global___NodeInterface: _TypeAlias = NodeInterface  # noqa: Y015
 
 @_typing.final
 class NodeStatus(_message.Message):
+    """What is known of a node's boots."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LAST_BOOT_FIELD_NUMBER: _builtins.int
@@ -559,6 +653,8 @@ Global___NodeStatus: _TypeAlias = NodeStatus  # noqa: Y015
 
 @_typing.final
 class ListNodeResourcesRequest(_message.Message):
+    """Request of `BootServiceService.ListNodeResources`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -574,11 +670,15 @@ Global___ListNodeResourcesRequest: _TypeAlias = ListNodeResourcesRequest  # noqa
 
 @_typing.final
 class ListNodeResourcesResponse(_message.Message):
+    """Answer of `BootServiceService.ListNodeResources`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ITEMS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___NodeResource]: ...
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___NodeResource]:
+        """Sorted by xname."""
+
     def __init__(
         self,
         *,
@@ -594,10 +694,13 @@ Global___ListNodeResourcesResponse: _TypeAlias = ListNodeResourcesResponse  # no
 
 @_typing.final
 class GetNodeResourceRequest(_message.Message):
+    """Request of `BootServiceService.GetNodeResource`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     UID_FIELD_NUMBER: _builtins.int
     uid: _builtins.str
+    """Xname of the node."""
     def __init__(
         self,
         *,
@@ -630,17 +733,27 @@ class NodeSpecPatch(_message.Message):
     xname: _builtins.str
     """Cannot be changed: refused unless it is that of the node."""
     nid: _builtins.int
+    """As in `NodeSpec`."""
     boot_mac: _builtins.str
+    """As in `NodeSpec`."""
     role: _builtins.str
+    """As in `NodeSpec`."""
     sub_role: _builtins.str
+    """As in `NodeSpec`."""
     hostname: _builtins.str
+    """As in `NodeSpec`."""
     replace_interfaces: _builtins.bool
     """As in `BootConfigurationSpecPatch`."""
     replace_groups: _builtins.bool
+    """As `replace_interfaces`."""
     @_builtins.property
-    def interfaces(self) -> _containers.RepeatedCompositeFieldContainer[Global___NodeInterface]: ...
+    def interfaces(self) -> _containers.RepeatedCompositeFieldContainer[Global___NodeInterface]:
+        """As in `NodeSpec`; replaces the whole list."""
+
     @_builtins.property
-    def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As in `NodeSpec`; replaces the whole list."""
+
     def __init__(
         self,
         *,
@@ -684,6 +797,8 @@ Global___NodeSpecPatch: _TypeAlias = NodeSpecPatch  # noqa: Y015
 
 @_typing.final
 class CreateNodeResourceRequest(_message.Message):
+    """Request of `BootServiceService.CreateNodeResource`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     METADATA_FIELD_NUMBER: _builtins.int
@@ -693,7 +808,9 @@ class CreateNodeResourceRequest(_message.Message):
         """Not looked at: a node is found by its xname."""
 
     @_builtins.property
-    def spec(self) -> Global___NodeSpec: ...
+    def spec(self) -> Global___NodeSpec:
+        """What the node is; at least its xname."""
+
     def __init__(
         self,
         *,
@@ -710,6 +827,8 @@ Global___CreateNodeResourceRequest: _TypeAlias = CreateNodeResourceRequest  # no
 
 @_typing.final
 class ReplaceNodeResourceRequest(_message.Message):
+    """Request of `BootServiceService.ReplaceNodeResource`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     UID_FIELD_NUMBER: _builtins.int
@@ -717,6 +836,7 @@ class ReplaceNodeResourceRequest(_message.Message):
     SPEC_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     uid: _builtins.str
+    """Xname of the node."""
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the component's `modified.revision` equals this."""
     @_builtins.property
@@ -724,7 +844,9 @@ class ReplaceNodeResourceRequest(_message.Message):
         """Not looked at."""
 
     @_builtins.property
-    def spec(self) -> Global___NodeSpec: ...
+    def spec(self) -> Global___NodeSpec:
+        """What the node is to be."""
+
     def __init__(
         self,
         *,
@@ -745,16 +867,21 @@ Global___ReplaceNodeResourceRequest: _TypeAlias = ReplaceNodeResourceRequest  # 
 
 @_typing.final
 class PatchNodeResourceRequest(_message.Message):
+    """Request of `BootServiceService.PatchNodeResource`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     UID_FIELD_NUMBER: _builtins.int
     PATCH_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     uid: _builtins.str
+    """Xname of the node."""
     if_revision: _builtins.int
     """As in `ReplaceNodeResourceRequest`."""
     @_builtins.property
-    def patch(self) -> Global___NodeSpecPatch: ...
+    def patch(self) -> Global___NodeSpecPatch:
+        """What is to be changed."""
+
     def __init__(
         self,
         *,
@@ -774,11 +901,14 @@ Global___PatchNodeResourceRequest: _TypeAlias = PatchNodeResourceRequest  # noqa
 
 @_typing.final
 class DeleteNodeResourceRequest(_message.Message):
+    """Request of `BootServiceService.DeleteNodeResource`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     UID_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     uid: _builtins.str
+    """Xname of the node."""
     if_revision: _builtins.int
     """As in `ReplaceNodeResourceRequest`."""
     def __init__(
@@ -799,12 +929,16 @@ Global___DeleteNodeResourceRequest: _TypeAlias = DeleteNodeResourceRequest  # no
 
 @_typing.final
 class DeleteNodeResourceResponse(_message.Message):
+    """Answer of `BootServiceService.DeleteNodeResource`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     MESSAGE_FIELD_NUMBER: _builtins.int
     UID_FIELD_NUMBER: _builtins.int
     message: _builtins.str
+    """What was done, for a person."""
     uid: _builtins.str
+    """Xname of the node."""
     def __init__(
         self,
         *,

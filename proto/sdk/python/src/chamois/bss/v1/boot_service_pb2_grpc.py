@@ -104,19 +104,22 @@ class BootServiceServiceServicer(object):
     """
 
     def ListBootConfigurationResources(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """All boot configurations, sorted by name.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetBootConfigurationResource(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One boot configuration. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateBootConfigurationResource(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Creates a boot configuration; a name that exists is refused (ALREADY_EXISTS).
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -136,7 +139,8 @@ class BootServiceServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteBootConfigurationResource(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Removes a boot configuration. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -149,7 +153,8 @@ class BootServiceServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetNodeResource(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One of SMD's nodes. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

@@ -36,16 +36,21 @@ class BootServiceServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> BootServiceServiceAsyncStub: ...
     ListBootConfigurationResources: _grpc.UnaryUnaryMultiCallable[_boot_service_pb2.ListBootConfigurationResourcesRequest, _boot_service_pb2.ListBootConfigurationResourcesResponse]
+    """All boot configurations, sorted by name."""
     GetBootConfigurationResource: _grpc.UnaryUnaryMultiCallable[_boot_service_pb2.GetBootConfigurationResourceRequest, _boot_service_pb2.BootConfigurationResource]
+    """One boot configuration. One that is not there: NOT_FOUND."""
     CreateBootConfigurationResource: _grpc.UnaryUnaryMultiCallable[_boot_service_pb2.CreateBootConfigurationResourceRequest, _boot_service_pb2.BootConfigurationResource]
+    """Creates a boot configuration; a name that exists is refused (ALREADY_EXISTS)."""
     ReplaceBootConfigurationResource: _grpc.UnaryUnaryMultiCallable[_boot_service_pb2.ReplaceBootConfigurationResourceRequest, _boot_service_pb2.BootConfigurationResource]
     """Replaces the spec; what a spec cannot say (roles, architecture, merging) stays."""
     PatchBootConfigurationResource: _grpc.UnaryUnaryMultiCallable[_boot_service_pb2.PatchBootConfigurationResourceRequest, _boot_service_pb2.BootConfigurationResource]
     """A JSON merge patch of the spec."""
     DeleteBootConfigurationResource: _grpc.UnaryUnaryMultiCallable[_boot_service_pb2.DeleteBootConfigurationResourceRequest, _boot_service_pb2.DeleteBootConfigurationResourceResponse]
+    """Removes a boot configuration. One that is not there: NOT_FOUND."""
     ListNodeResources: _grpc.UnaryUnaryMultiCallable[_boot_service_pb2.ListNodeResourcesRequest, _boot_service_pb2.ListNodeResourcesResponse]
     """SMD's nodes."""
     GetNodeResource: _grpc.UnaryUnaryMultiCallable[_boot_service_pb2.GetNodeResourceRequest, _boot_service_pb2.NodeResource]
+    """One of SMD's nodes. One that is not there: NOT_FOUND."""
     CreateNodeResource: _grpc.UnaryUnaryMultiCallable[_boot_service_pb2.CreateNodeResourceRequest, _boot_service_pb2.NodeResource]
     """Component, interfaces and memberships in one change. An interface that has no component yet becomes the node's."""
     ReplaceNodeResource: _grpc.UnaryUnaryMultiCallable[_boot_service_pb2.ReplaceNodeResourceRequest, _boot_service_pb2.NodeResource]
@@ -63,16 +68,21 @@ class BootServiceServiceAsyncStub(BootServiceServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListBootConfigurationResources: _aio.UnaryUnaryMultiCallable[_boot_service_pb2.ListBootConfigurationResourcesRequest, _boot_service_pb2.ListBootConfigurationResourcesResponse]  # type: ignore[assignment]
+    """All boot configurations, sorted by name."""
     GetBootConfigurationResource: _aio.UnaryUnaryMultiCallable[_boot_service_pb2.GetBootConfigurationResourceRequest, _boot_service_pb2.BootConfigurationResource]  # type: ignore[assignment]
+    """One boot configuration. One that is not there: NOT_FOUND."""
     CreateBootConfigurationResource: _aio.UnaryUnaryMultiCallable[_boot_service_pb2.CreateBootConfigurationResourceRequest, _boot_service_pb2.BootConfigurationResource]  # type: ignore[assignment]
+    """Creates a boot configuration; a name that exists is refused (ALREADY_EXISTS)."""
     ReplaceBootConfigurationResource: _aio.UnaryUnaryMultiCallable[_boot_service_pb2.ReplaceBootConfigurationResourceRequest, _boot_service_pb2.BootConfigurationResource]  # type: ignore[assignment]
     """Replaces the spec; what a spec cannot say (roles, architecture, merging) stays."""
     PatchBootConfigurationResource: _aio.UnaryUnaryMultiCallable[_boot_service_pb2.PatchBootConfigurationResourceRequest, _boot_service_pb2.BootConfigurationResource]  # type: ignore[assignment]
     """A JSON merge patch of the spec."""
     DeleteBootConfigurationResource: _aio.UnaryUnaryMultiCallable[_boot_service_pb2.DeleteBootConfigurationResourceRequest, _boot_service_pb2.DeleteBootConfigurationResourceResponse]  # type: ignore[assignment]
+    """Removes a boot configuration. One that is not there: NOT_FOUND."""
     ListNodeResources: _aio.UnaryUnaryMultiCallable[_boot_service_pb2.ListNodeResourcesRequest, _boot_service_pb2.ListNodeResourcesResponse]  # type: ignore[assignment]
     """SMD's nodes."""
     GetNodeResource: _aio.UnaryUnaryMultiCallable[_boot_service_pb2.GetNodeResourceRequest, _boot_service_pb2.NodeResource]  # type: ignore[assignment]
+    """One of SMD's nodes. One that is not there: NOT_FOUND."""
     CreateNodeResource: _aio.UnaryUnaryMultiCallable[_boot_service_pb2.CreateNodeResourceRequest, _boot_service_pb2.NodeResource]  # type: ignore[assignment]
     """Component, interfaces and memberships in one change. An interface that has no component yet becomes the node's."""
     ReplaceNodeResource: _aio.UnaryUnaryMultiCallable[_boot_service_pb2.ReplaceNodeResourceRequest, _boot_service_pb2.NodeResource]  # type: ignore[assignment]
@@ -92,21 +102,24 @@ class BootServiceServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _boot_service_pb2.ListBootConfigurationResourcesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_boot_service_pb2.ListBootConfigurationResourcesResponse, _abc.Awaitable[_boot_service_pb2.ListBootConfigurationResourcesResponse]]: ...
+    ) -> _typing.Union[_boot_service_pb2.ListBootConfigurationResourcesResponse, _abc.Awaitable[_boot_service_pb2.ListBootConfigurationResourcesResponse]]:
+        """All boot configurations, sorted by name."""
 
     @_abc_1.abstractmethod
     def GetBootConfigurationResource(
         self,
         request: _boot_service_pb2.GetBootConfigurationResourceRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_boot_service_pb2.BootConfigurationResource, _abc.Awaitable[_boot_service_pb2.BootConfigurationResource]]: ...
+    ) -> _typing.Union[_boot_service_pb2.BootConfigurationResource, _abc.Awaitable[_boot_service_pb2.BootConfigurationResource]]:
+        """One boot configuration. One that is not there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def CreateBootConfigurationResource(
         self,
         request: _boot_service_pb2.CreateBootConfigurationResourceRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_boot_service_pb2.BootConfigurationResource, _abc.Awaitable[_boot_service_pb2.BootConfigurationResource]]: ...
+    ) -> _typing.Union[_boot_service_pb2.BootConfigurationResource, _abc.Awaitable[_boot_service_pb2.BootConfigurationResource]]:
+        """Creates a boot configuration; a name that exists is refused (ALREADY_EXISTS)."""
 
     @_abc_1.abstractmethod
     def ReplaceBootConfigurationResource(
@@ -129,7 +142,8 @@ class BootServiceServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _boot_service_pb2.DeleteBootConfigurationResourceRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_boot_service_pb2.DeleteBootConfigurationResourceResponse, _abc.Awaitable[_boot_service_pb2.DeleteBootConfigurationResourceResponse]]: ...
+    ) -> _typing.Union[_boot_service_pb2.DeleteBootConfigurationResourceResponse, _abc.Awaitable[_boot_service_pb2.DeleteBootConfigurationResourceResponse]]:
+        """Removes a boot configuration. One that is not there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def ListNodeResources(
@@ -144,7 +158,8 @@ class BootServiceServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _boot_service_pb2.GetNodeResourceRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_boot_service_pb2.NodeResource, _abc.Awaitable[_boot_service_pb2.NodeResource]]: ...
+    ) -> _typing.Union[_boot_service_pb2.NodeResource, _abc.Awaitable[_boot_service_pb2.NodeResource]]:
+        """One of SMD's nodes. One that is not there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def CreateNodeResource(

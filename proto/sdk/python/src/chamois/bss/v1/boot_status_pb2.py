@@ -27,7 +27,7 @@ from chamois.http.v1 import http_pb2 as chamois_dot_http_dot_v1_dot_http__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n chamois/bss/v1/boot_status.proto\x12\x0e\x63hamois.bss.v1\x1a chamois/bss/v1/boot_record.proto\x1a\x1a\x63hamois/http/v1/http.proto\x1a\x1cgoogle/api/annotations.proto\"\xf0\x01\n\nBootStatus\x12\x15\n\x04node\x18\x01 \x01(\tB\x07\x8a\xce\x18\x03\xf0\x01\x01\x12\x0f\n\x07\x62oot_id\x18\x02 \x01(\t\x12.\n\x05phase\x18\x03 \x01(\x0e\x32\x1f.chamois.bss.v1.BootPhase.Phase\x12\x13\n\x0b\x62\x65gan_at_ms\x18\x04 \x01(\x04\x12\x10\n\x08since_ms\x18\x05 \x01(\x04\x12\x10\n\x08\x61ttempts\x18\x06 \x01(\r\x12\x11\n\tdue_at_ms\x18\x07 \x01(\x04\x12\r\n\x05stuck\x18\x08 \x01(\x08\x12\x0e\n\x06member\x18\t \x01(\x04\x12\x10\n\x08revision\x18\n \x01(\x04\x12\r\n\x05\x62ytes\x18\x0b \x01(\x04\"5\n\x15ListBootStatusRequest\x12\r\n\x05nodes\x18\x01 \x03(\t\x12\r\n\x05group\x18\x02 \x01(\t\"m\n\x16ListBootStatusResponse\x12\x31\n\x05nodes\x18\x01 \x03(\x0b\x32\x1a.chamois.bss.v1.BootStatusB\x06\x8a\xce\x18\x02\x10\x01\x12\x0e\n\x06now_ms\x18\x02 \x01(\x04\x12\x10\n\x08revision\x18\x03 \x01(\x04\x32\x9e\x01\n\x11\x42ootStatusService\x12\x88\x01\n\x0eListBootStatus\x12%.chamois.bss.v1.ListBootStatusRequest\x1a&.chamois.bss.v1.ListBootStatusResponse\"\'\x8a\xce\x18\x04\x08\x01\x10\x01\x82\xd3\xe4\x93\x02\x19\x12\x17/chamois/v1/boot/statusb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n chamois/bss/v1/boot_status.proto\x12\x0e\x63hamois.bss.v1\x1a chamois/bss/v1/boot_record.proto\x1a\x1a\x63hamois/http/v1/http.proto\x1a\x1cgoogle/api/annotations.proto\"\xf0\x01\n\nBootStatus\x12\x15\n\x04node\x18\x01 \x01(\tB\x07\x8a\xce\x18\x03\xf0\x01\x01\x12\x0f\n\x07\x62oot_id\x18\x02 \x01(\t\x12.\n\x05phase\x18\x03 \x01(\x0e\x32\x1f.chamois.bss.v1.BootPhase.Phase\x12\x13\n\x0b\x62\x65gan_at_ms\x18\x04 \x01(\x04\x12\x10\n\x08since_ms\x18\x05 \x01(\x04\x12\x10\n\x08\x61ttempts\x18\x06 \x01(\r\x12\x11\n\tdue_at_ms\x18\x07 \x01(\x04\x12\r\n\x05stuck\x18\x08 \x01(\x08\x12\x0e\n\x06member\x18\t \x01(\x04\x12\x10\n\x08revision\x18\n \x01(\x04\x12\r\n\x05\x62ytes\x18\x0b \x01(\x04\"s\n\x15ListBootStatusRequest\x12\r\n\x05nodes\x18\x01 \x03(\t\x12\r\n\x05group\x18\x02 \x01(\t\x12\x1c\n\tpage_size\x18\x64 \x01(\rR\tpage_size\x12\x1e\n\npage_token\x18\x65 \x01(\tR\npage_token\"\xb7\x01\n\x16ListBootStatusResponse\x12\x31\n\x05nodes\x18\x01 \x03(\x0b\x32\x1a.chamois.bss.v1.BootStatusB\x06\x8a\xce\x18\x02\x10\x01\x12\x0e\n\x06now_ms\x18\x02 \x01(\x04\x12\x10\n\x08revision\x18\x03 \x01(\x04\x12H\n\x0fnext_page_token\x18g \x01(\tB\x1e\x8a\xce\x18\x1a\xaa\x01\x17\x63hamois-next-page-tokenR\x0fnext_page_token2\x9e\x01\n\x11\x42ootStatusService\x12\x88\x01\n\x0eListBootStatus\x12%.chamois.bss.v1.ListBootStatusRequest\x1a&.chamois.bss.v1.ListBootStatusResponse\"\'\x8a\xce\x18\x04\x08\x01\x10\x01\x82\xd3\xe4\x93\x02\x19\x12\x17/chamois/v1/boot/statusb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,14 +38,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BOOTSTATUS'].fields_by_name['node']._serialized_options = b'\212\316\030\003\360\001\001'
   _globals['_LISTBOOTSTATUSRESPONSE'].fields_by_name['nodes']._loaded_options = None
   _globals['_LISTBOOTSTATUSRESPONSE'].fields_by_name['nodes']._serialized_options = b'\212\316\030\002\020\001'
+  _globals['_LISTBOOTSTATUSRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_LISTBOOTSTATUSRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\212\316\030\032\252\001\027chamois-next-page-token'
   _globals['_BOOTSTATUSSERVICE'].methods_by_name['ListBootStatus']._loaded_options = None
   _globals['_BOOTSTATUSSERVICE'].methods_by_name['ListBootStatus']._serialized_options = b'\212\316\030\004\010\001\020\001\202\323\344\223\002\031\022\027/chamois/v1/boot/status'
   _globals['_BOOTSTATUS']._serialized_start=145
   _globals['_BOOTSTATUS']._serialized_end=385
   _globals['_LISTBOOTSTATUSREQUEST']._serialized_start=387
-  _globals['_LISTBOOTSTATUSREQUEST']._serialized_end=440
-  _globals['_LISTBOOTSTATUSRESPONSE']._serialized_start=442
-  _globals['_LISTBOOTSTATUSRESPONSE']._serialized_end=551
-  _globals['_BOOTSTATUSSERVICE']._serialized_start=554
-  _globals['_BOOTSTATUSSERVICE']._serialized_end=712
+  _globals['_LISTBOOTSTATUSREQUEST']._serialized_end=502
+  _globals['_LISTBOOTSTATUSRESPONSE']._serialized_start=505
+  _globals['_LISTBOOTSTATUSRESPONSE']._serialized_end=688
+  _globals['_BOOTSTATUSSERVICE']._serialized_start=691
+  _globals['_BOOTSTATUSSERVICE']._serialized_end=849
 # @@protoc_insertion_point(module_scope)

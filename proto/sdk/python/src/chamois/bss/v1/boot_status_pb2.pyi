@@ -83,12 +83,20 @@ Global___BootStatus: _TypeAlias = BootStatus  # noqa: Y015
 
 @_typing.final
 class ListBootStatusRequest(_message.Message):
+    """Request of `BootStatusService.ListBootStatus`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NODES_FIELD_NUMBER: _builtins.int
     GROUP_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     group: _builtins.str
     """Only members of the group with this label."""
+    page_size: _builtins.int
+    """At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000."""
+    page_token: _builtins.str
+    """`next_page_token` of the answer before; the filters must be the same as there."""
     @_builtins.property
     def nodes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Nodesets, e.g. `x[1000-1003]c*`; a place means the nodes below it. None: every node."""
@@ -98,10 +106,12 @@ class ListBootStatusRequest(_message.Message):
         *,
         nodes: _abc.Iterable[_builtins.str] | None = ...,
         group: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["group", b"group", "nodes", b"nodes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["group", b"group", "nodes", b"nodes", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -109,27 +119,35 @@ Global___ListBootStatusRequest: _TypeAlias = ListBootStatusRequest  # noqa: Y015
 
 @_typing.final
 class ListBootStatusResponse(_message.Message):
+    """Answer of `BootStatusService.ListBootStatus`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NODES_FIELD_NUMBER: _builtins.int
     NOW_MS_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     now_ms: _builtins.int
     """Cluster time of the answer, milliseconds since the Unix epoch."""
     revision: _builtins.int
     """Of the state that is shown: a watch of boot records goes on from here."""
+    next_page_token: _builtins.str
+    """Where the next page begins; empty: there is none."""
     @_builtins.property
-    def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___BootStatus]: ...
+    def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___BootStatus]:
+        """Sorted by xname."""
+
     def __init__(
         self,
         *,
         nodes: _abc.Iterable[Global___BootStatus] | None = ...,
         now_ms: _builtins.int = ...,
         revision: _builtins.int = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["nodes", b"nodes", "now_ms", b"now_ms", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "nodes", b"nodes", "now_ms", b"now_ms", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

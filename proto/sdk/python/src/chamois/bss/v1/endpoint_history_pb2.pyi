@@ -50,6 +50,8 @@ Global___EndpointAccess: _TypeAlias = EndpointAccess  # noqa: Y015
 
 @_typing.final
 class ListEndpointAccessesRequest(_message.Message):
+    """Request of `EndpointHistoryService.ListEndpointAccesses`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
@@ -74,11 +76,15 @@ Global___ListEndpointAccessesRequest: _TypeAlias = ListEndpointAccessesRequest  
 
 @_typing.final
 class ListEndpointAccessesResponse(_message.Message):
+    """Answer of `EndpointHistoryService.ListEndpointAccesses`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ACCESSES_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def accesses(self) -> _containers.RepeatedCompositeFieldContainer[Global___EndpointAccess]: ...
+    def accesses(self) -> _containers.RepeatedCompositeFieldContainer[Global___EndpointAccess]:
+        """Sorted by name and endpoint."""
+
     def __init__(
         self,
         *,

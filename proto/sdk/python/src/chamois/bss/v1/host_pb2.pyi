@@ -45,19 +45,33 @@ class Host(_message.Message):
     MACS_FIELD_NUMBER: _builtins.int
     ENDPOINT_ENABLED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """As in SMD's `Component`."""
     type: _builtins.str
+    """As in SMD's `Component`."""
     state: _component_pb2.Component.State.ValueType
+    """As in SMD's `Component`."""
     flag: _component_pb2.Component.Flag.ValueType
+    """As in SMD's `Component`."""
     enabled: _builtins.bool
+    """As in SMD's `Component`."""
     software_status: _builtins.str
+    """As in SMD's `Component`."""
     role: _builtins.str
+    """As in SMD's `Component`."""
     sub_role: _builtins.str
+    """As in SMD's `Component`."""
     nid: _builtins.int
+    """As in SMD's `Component`."""
     subtype: _builtins.str
+    """As in SMD's `Component`."""
     net_type: _component_pb2.Component.NetType.ValueType
+    """As in SMD's `Component`."""
     arch: _component_pb2.Component.Arch.ValueType
+    """As in SMD's `Component`."""
     reservation_disabled: _builtins.bool
+    """As in SMD's `Component`."""
     locked: _builtins.bool
+    """As in SMD's `Component`."""
     fqdn: _builtins.str
     """Of the component endpoint; empty where there is none."""
     endpoint_enabled: _builtins.bool
@@ -104,6 +118,8 @@ Global___Host: _TypeAlias = Host  # noqa: Y015
 
 @_typing.final
 class ListHostsRequest(_message.Message):
+    """Request of `HostService.ListHosts`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     MAC_FIELD_NUMBER: _builtins.int
@@ -114,9 +130,13 @@ class ListHostsRequest(_message.Message):
         """Comma lists, repeatable."""
 
     @_builtins.property
-    def name(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def name(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Xnames, comma lists, repeatable."""
+
     @_builtins.property
-    def nid(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def nid(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Node ids, comma lists, repeatable."""
+
     def __init__(
         self,
         *,
@@ -134,11 +154,15 @@ Global___ListHostsRequest: _TypeAlias = ListHostsRequest  # noqa: Y015
 
 @_typing.final
 class ListHostsResponse(_message.Message):
+    """Answer of `HostService.ListHosts`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     HOSTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def hosts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Host]: ...
+    def hosts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Host]:
+        """In the order that the method says."""
+
     def __init__(
         self,
         *,
@@ -154,6 +178,8 @@ Global___ListHostsResponse: _TypeAlias = ListHostsResponse  # noqa: Y015
 
 @_typing.final
 class RefreshHostsRequest(_message.Message):
+    """Request of `HostService.RefreshHosts`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -169,6 +195,8 @@ Global___RefreshHostsRequest: _TypeAlias = RefreshHostsRequest  # noqa: Y015
 
 @_typing.final
 class RefreshHostsResponse(_message.Message):
+    """Answer of `HostService.RefreshHosts`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -184,6 +212,8 @@ Global___RefreshHostsResponse: _TypeAlias = RefreshHostsResponse  # noqa: Y015
 
 @_typing.final
 class DumpStateRequest(_message.Message):
+    """Request of `HostService.DumpState`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -199,12 +229,16 @@ Global___DumpStateRequest: _TypeAlias = DumpStateRequest  # noqa: Y015
 
 @_typing.final
 class DumpStateResponse(_message.Message):
+    """Answer of `HostService.DumpState`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     COMPONENTS_FIELD_NUMBER: _builtins.int
     PARAMS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def components(self) -> _containers.RepeatedCompositeFieldContainer[Global___Host]: ...
+    def components(self) -> _containers.RepeatedCompositeFieldContainer[Global___Host]:
+        """Every node, sorted by xname."""
+
     @_builtins.property
     def params(self) -> _containers.RepeatedCompositeFieldContainer[_boot_parameters_pb2.BootParameters]:
         """Without cloud-init's data, as BSS dumps them."""

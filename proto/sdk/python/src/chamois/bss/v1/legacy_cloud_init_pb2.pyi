@@ -20,6 +20,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class LegacyMetaDataRequest(_message.Message):
+    """Request of `LegacyCloudInitService.GetMetaData`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     KEY_FIELD_NUMBER: _builtins.int
@@ -42,6 +44,8 @@ Global___LegacyMetaDataRequest: _TypeAlias = LegacyMetaDataRequest  # noqa: Y015
 
 @_typing.final
 class LegacyUserDataRequest(_message.Message):
+    """Request of `LegacyCloudInitService.GetUserData`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -69,12 +73,19 @@ class LegacyPhoneHomeRequest(_message.Message):
     PUB_KEY_ED25519_FIELD_NUMBER: _builtins.int
     PUB_KEY_DSA_FIELD_NUMBER: _builtins.int
     instance_id: _builtins.str
+    """Instance-id that the node has."""
     hostname: _builtins.str
+    """Host name that the node has."""
     fqdn: _builtins.str
+    """Full name that the node has."""
     pub_key_rsa: _builtins.str
+    """The node's RSA host key, a line of `authorized_keys`; empty: it has none."""
     pub_key_ecdsa: _builtins.str
+    """The node's ECDSA host key, in the same way."""
     pub_key_ed25519: _builtins.str
+    """The node's Ed25519 host key, in the same way."""
     pub_key_dsa: _builtins.str
+    """The node's DSA host key, in the same way."""
     def __init__(
         self,
         *,

@@ -18,6 +18,10 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class GetStatusRequest(_message.Message):
+    """Request of `ServiceStatusService.GetStatus`, `ServiceStatusService.GetStatusOfAll`, `ServiceStatusService.GetVersion`
+    and others.
+    """
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(

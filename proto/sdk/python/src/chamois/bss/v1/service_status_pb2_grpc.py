@@ -68,7 +68,8 @@ class ServiceStatusServiceServicer(object):
     """
 
     def GetStatus(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Whether BSS is there: `{"bss-status":"running"}`.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -81,13 +82,15 @@ class ServiceStatusServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetVersion(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Which version answers: `{"bss-version":"…"}`.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetHsmStatus(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Whether SMD is there, which is the same process: `{"bss-status-hsm":"connected"}`.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

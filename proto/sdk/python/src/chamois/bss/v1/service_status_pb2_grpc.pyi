@@ -35,10 +35,13 @@ class ServiceStatusServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ServiceStatusServiceAsyncStub: ...
     GetStatus: _grpc.UnaryUnaryMultiCallable[_service_status_pb2.GetStatusRequest, _httpbody_pb2.HttpBody]
+    """Whether BSS is there: `{"bss-status":"running"}`."""
     GetStatusOfAll: _grpc.UnaryUnaryMultiCallable[_service_status_pb2.GetStatusRequest, _httpbody_pb2.HttpBody]
     """Everything that the others say."""
     GetVersion: _grpc.UnaryUnaryMultiCallable[_service_status_pb2.GetStatusRequest, _httpbody_pb2.HttpBody]
+    """Which version answers: `{"bss-version":"…"}`."""
     GetHsmStatus: _grpc.UnaryUnaryMultiCallable[_service_status_pb2.GetStatusRequest, _httpbody_pb2.HttpBody]
+    """Whether SMD is there, which is the same process: `{"bss-status-hsm":"connected"}`."""
     GetStorageStatus: _grpc.UnaryUnaryMultiCallable[_service_status_pb2.GetStatusRequest, _httpbody_pb2.HttpBody]
     """Asks the majority; without one the answer is HTTP 500 and says `error`."""
 
@@ -48,10 +51,13 @@ class ServiceStatusServiceAsyncStub(ServiceStatusServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetStatus: _aio.UnaryUnaryMultiCallable[_service_status_pb2.GetStatusRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Whether BSS is there: `{"bss-status":"running"}`."""
     GetStatusOfAll: _aio.UnaryUnaryMultiCallable[_service_status_pb2.GetStatusRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """Everything that the others say."""
     GetVersion: _aio.UnaryUnaryMultiCallable[_service_status_pb2.GetStatusRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Which version answers: `{"bss-version":"…"}`."""
     GetHsmStatus: _aio.UnaryUnaryMultiCallable[_service_status_pb2.GetStatusRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Whether SMD is there, which is the same process: `{"bss-status-hsm":"connected"}`."""
     GetStorageStatus: _aio.UnaryUnaryMultiCallable[_service_status_pb2.GetStatusRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """Asks the majority; without one the answer is HTTP 500 and says `error`."""
 
@@ -63,7 +69,8 @@ class ServiceStatusServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _service_status_pb2.GetStatusRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]: ...
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """Whether BSS is there: `{"bss-status":"running"}`."""
 
     @_abc_1.abstractmethod
     def GetStatusOfAll(
@@ -78,14 +85,16 @@ class ServiceStatusServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _service_status_pb2.GetStatusRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]: ...
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """Which version answers: `{"bss-version":"…"}`."""
 
     @_abc_1.abstractmethod
     def GetHsmStatus(
         self,
         request: _service_status_pb2.GetStatusRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]: ...
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """Whether SMD is there, which is the same process: `{"bss-status-hsm":"connected"}`."""
 
     @_abc_1.abstractmethod
     def GetStorageStatus(

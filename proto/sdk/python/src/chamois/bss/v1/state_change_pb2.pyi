@@ -20,6 +20,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class NotifyStateChangeRequest(_message.Message):
+    """Request of `StateChangeService.NotifyStateChange`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     COMPONENTS_FIELD_NUMBER: _builtins.int
@@ -29,12 +31,19 @@ class NotifyStateChangeRequest(_message.Message):
     SOFTWARE_STATUS_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     enabled: _builtins.bool
+    """What they have become; so the others."""
     role: _builtins.str
+    """Their role now."""
     sub_role: _builtins.str
+    """Their subrole now."""
     software_status: _builtins.str
+    """Their software status now."""
     state: _builtins.str
+    """Their state now."""
     @_builtins.property
-    def components(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def components(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Xnames of components that have changed."""
+
     def __init__(
         self,
         *,
@@ -57,6 +66,8 @@ Global___NotifyStateChangeRequest: _TypeAlias = NotifyStateChangeRequest  # noqa
 
 @_typing.final
 class NotifyStateChangeResponse(_message.Message):
+    """Answer of `StateChangeService.NotifyStateChange`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(

@@ -39,7 +39,9 @@ class ClusterDefaults(_message.Message):
     cloud_provider: _builtins.str
     """OpenCHAMI's key has an underscore here, and only here."""
     region: _builtins.str
+    """Region that nodes are told; a name of the site."""
     availability_zone: _builtins.str
+    """Availability zone that nodes are told; a name of the site."""
     cluster_name: _builtins.str
     """Absent: the cluster's own name."""
     base_url: _builtins.str
@@ -57,7 +59,9 @@ class ClusterDefaults(_message.Message):
         """Lines of `authorized_keys`."""
 
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,
@@ -83,6 +87,8 @@ Global___ClusterDefaults: _TypeAlias = ClusterDefaults  # noqa: Y015
 
 @_typing.final
 class GetClusterDefaultsRequest(_message.Message):
+    """Request of `ClusterDefaultsService.GetClusterDefaults`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -98,6 +104,8 @@ Global___GetClusterDefaultsRequest: _TypeAlias = GetClusterDefaultsRequest  # no
 
 @_typing.final
 class UpdateClusterDefaultsRequest(_message.Message):
+    """Request of `ClusterDefaultsService.UpdateClusterDefaults`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     DEFAULTS_FIELD_NUMBER: _builtins.int
@@ -106,7 +114,9 @@ class UpdateClusterDefaultsRequest(_message.Message):
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the defaults' `modified.revision` equals this."""
     @_builtins.property
-    def defaults(self) -> Global___ClusterDefaults: ...
+    def defaults(self) -> Global___ClusterDefaults:
+        """Fields that are not empty are set."""
+
     @_builtins.property
     def clear(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of fields as in JSON, e.g. `region`; `?clear=region`."""
@@ -130,6 +140,8 @@ Global___UpdateClusterDefaultsRequest: _TypeAlias = UpdateClusterDefaultsRequest
 
 @_typing.final
 class DeleteClusterDefaultsRequest(_message.Message):
+    """Request of `ClusterDefaultsService.DeleteClusterDefaults`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     IF_REVISION_FIELD_NUMBER: _builtins.int
@@ -152,10 +164,13 @@ Global___DeleteClusterDefaultsRequest: _TypeAlias = DeleteClusterDefaultsRequest
 
 @_typing.final
 class ClusterDefaultsChange(_message.Message):
+    """What a change of the defaults answers."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     def __init__(
         self,
         *,

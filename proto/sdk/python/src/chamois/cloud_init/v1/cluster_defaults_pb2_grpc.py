@@ -57,7 +57,8 @@ class ClusterDefaultsServiceServicer(object):
     """
 
     def GetClusterDefaults(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """The defaults as they are set; empty fields are not set.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

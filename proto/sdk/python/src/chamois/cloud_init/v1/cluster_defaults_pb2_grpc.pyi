@@ -34,6 +34,7 @@ class ClusterDefaultsServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ClusterDefaultsServiceAsyncStub: ...
     GetClusterDefaults: _grpc.UnaryUnaryMultiCallable[_cluster_defaults_pb2.GetClusterDefaultsRequest, _cluster_defaults_pb2.ClusterDefaults]
+    """The defaults as they are set; empty fields are not set."""
     UpdateClusterDefaults: _grpc.UnaryUnaryMultiCallable[_cluster_defaults_pb2.UpdateClusterDefaultsRequest, _cluster_defaults_pb2.ClusterDefaultsChange]
     """Overwrites the fields that are not empty, and first empties those named in `clear`."""
     DeleteClusterDefaults: _grpc.UnaryUnaryMultiCallable[_cluster_defaults_pb2.DeleteClusterDefaultsRequest, _cluster_defaults_pb2.ClusterDefaultsChange]
@@ -45,6 +46,7 @@ class ClusterDefaultsServiceAsyncStub(ClusterDefaultsServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetClusterDefaults: _aio.UnaryUnaryMultiCallable[_cluster_defaults_pb2.GetClusterDefaultsRequest, _cluster_defaults_pb2.ClusterDefaults]  # type: ignore[assignment]
+    """The defaults as they are set; empty fields are not set."""
     UpdateClusterDefaults: _aio.UnaryUnaryMultiCallable[_cluster_defaults_pb2.UpdateClusterDefaultsRequest, _cluster_defaults_pb2.ClusterDefaultsChange]  # type: ignore[assignment]
     """Overwrites the fields that are not empty, and first empties those named in `clear`."""
     DeleteClusterDefaults: _aio.UnaryUnaryMultiCallable[_cluster_defaults_pb2.DeleteClusterDefaultsRequest, _cluster_defaults_pb2.ClusterDefaultsChange]  # type: ignore[assignment]
@@ -58,7 +60,8 @@ class ClusterDefaultsServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _cluster_defaults_pb2.GetClusterDefaultsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_cluster_defaults_pb2.ClusterDefaults, _abc.Awaitable[_cluster_defaults_pb2.ClusterDefaults]]: ...
+    ) -> _typing.Union[_cluster_defaults_pb2.ClusterDefaults, _abc.Awaitable[_cluster_defaults_pb2.ClusterDefaults]]:
+        """The defaults as they are set; empty fields are not set."""
 
     @_abc_1.abstractmethod
     def UpdateClusterDefaults(

@@ -27,14 +27,19 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class CloudInitCommand(_message.Message):
+    """One change of what nodes are told by cloud-init."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
     class AssignInstanceId(_message.Message):
+        """A node asked for its meta-data for the first time."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         NODE_FIELD_NUMBER: _builtins.int
         node: _builtins.str
+        """Xname of the node."""
         def __init__(
             self,
             *,
@@ -48,6 +53,8 @@ class CloudInitCommand(_message.Message):
 
     @_typing.final
     class UpdateClusterDefaults(_message.Message):
+        """Sets some of the cluster's defaults."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         DEFAULTS_FIELD_NUMBER: _builtins.int
@@ -56,7 +63,9 @@ class CloudInitCommand(_message.Message):
         if_revision: _builtins.int
         """From feature level 4 on, as all revisions here."""
         @_builtins.property
-        def defaults(self) -> _cluster_defaults_pb2.ClusterDefaults: ...
+        def defaults(self) -> _cluster_defaults_pb2.ClusterDefaults:
+            """Fields that are not empty are set."""
+
         @_builtins.property
         def clear(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
             """Names of fields (as in JSON) to be emptied first."""
@@ -78,6 +87,8 @@ class CloudInitCommand(_message.Message):
 
     @_typing.final
     class PutGroup(_message.Message):
+        """Creates or replaces a group's data."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         GROUP_FIELD_NUMBER: _builtins.int
@@ -89,8 +100,11 @@ class CloudInitCommand(_message.Message):
         must_be_new: _builtins.bool
         """Refused if the group exists."""
         if_revision: _builtins.int
+        """Revision that it must be at; absent: any."""
         @_builtins.property
-        def group(self) -> _group_pb2.Group: ...
+        def group(self) -> _group_pb2.Group:
+            """The group, without meta; of a secret one without file and meta-data."""
+
         @_builtins.property
         def sealed(self) -> _commands_pb2.SealedSecret:
             """Of a secret group: its file (a `Group` with that alone) as it may stand in the log. Absent: the one stored stays."""
@@ -123,12 +137,16 @@ class CloudInitCommand(_message.Message):
 
     @_typing.final
     class DeleteGroup(_message.Message):
+        """Removes a group's data; SMD's group stays."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         NAME_FIELD_NUMBER: _builtins.int
         IF_REVISION_FIELD_NUMBER: _builtins.int
         name: _builtins.str
+        """Label of the group."""
         if_revision: _builtins.int
+        """Revision that it must be at; absent: any."""
         def __init__(
             self,
             *,
@@ -145,6 +163,8 @@ class CloudInitCommand(_message.Message):
 
     @_typing.final
     class PutInstanceInfo(_message.Message):
+        """Creates or replaces what is told about one node."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         INFO_FIELD_NUMBER: _builtins.int
@@ -152,14 +172,19 @@ class CloudInitCommand(_message.Message):
         SEALED_FIELD_NUMBER: _builtins.int
         TOKEN_KEY_FIELD_NUMBER: _builtins.int
         if_revision: _builtins.int
+        """Revision that it must be at; absent: any."""
         @_builtins.property
-        def info(self) -> _instance_info_pb2.InstanceInfo: ...
+        def info(self) -> _instance_info_pb2.InstanceInfo:
+            """The info, without meta; of a secret one without its meta-data."""
+
         @_builtins.property
         def sealed(self) -> _commands_pb2.SealedSecret:
             """Of a secret info: its meta-data (an `InstanceInfo` with that alone), as for groups."""
 
         @_builtins.property
-        def token_key(self) -> _commands_pb2.SealedSecret: ...
+        def token_key(self) -> _commands_pb2.SealedSecret:
+            """As in `PutGroup`."""
+
         def __init__(
             self,
             *,
@@ -178,12 +203,16 @@ class CloudInitCommand(_message.Message):
 
     @_typing.final
     class DeleteInstanceInfo(_message.Message):
+        """Removes what is told about one node alone."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         ID_FIELD_NUMBER: _builtins.int
         IF_REVISION_FIELD_NUMBER: _builtins.int
         id: _builtins.str
+        """Xname of the node."""
         if_revision: _builtins.int
+        """Revision that it must be at; absent: any."""
         def __init__(
             self,
             *,
@@ -200,11 +229,14 @@ class CloudInitCommand(_message.Message):
 
     @_typing.final
     class RenewInstanceId(_message.Message):
+        """cloud-init is to take the node for a new one."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         NODE_FIELD_NUMBER: _builtins.int
         IF_REVISION_FIELD_NUMBER: _builtins.int
         node: _builtins.str
+        """Xname of the node."""
         if_revision: _builtins.int
         """That of the node's `Instance`; 0: it has none yet."""
         def __init__(
@@ -233,8 +265,11 @@ class CloudInitCommand(_message.Message):
         lifetime_s: _builtins.int
         """From the time of the entry on."""
         if_revision: _builtins.int
+        """Revision that it must be at; absent: any."""
         @_builtins.property
-        def profile(self) -> _profile_pb2.Profile: ...
+        def profile(self) -> _profile_pb2.Profile:
+            """The profile, without meta and without its end."""
+
         def __init__(
             self,
             *,
@@ -252,12 +287,16 @@ class CloudInitCommand(_message.Message):
 
     @_typing.final
     class DeleteProfile(_message.Message):
+        """Removes a profile: it applies to nobody from now on."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         NAME_FIELD_NUMBER: _builtins.int
         IF_REVISION_FIELD_NUMBER: _builtins.int
         name: _builtins.str
+        """Name of the profile."""
         if_revision: _builtins.int
+        """Revision that it must be at; absent: any."""
         def __init__(
             self,
             *,
@@ -285,6 +324,7 @@ class CloudInitCommand(_message.Message):
         ADDRESS_FIELD_NUMBER: _builtins.int
         TOKEN_EXPIRES_AT_MS_FIELD_NUMBER: _builtins.int
         node: _builtins.str
+        """Xname of the node."""
         boot_id: _builtins.str
         """16 hex digits."""
         address: _builtins.str
@@ -307,10 +347,13 @@ class CloudInitCommand(_message.Message):
 
     @_typing.final
     class DeleteClusterDefaults(_message.Message):
+        """Empties all defaults."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         IF_REVISION_FIELD_NUMBER: _builtins.int
         if_revision: _builtins.int
+        """Revision that it must be at; absent: any."""
         def __init__(
             self,
             *,
@@ -326,6 +369,8 @@ class CloudInitCommand(_message.Message):
 
     @_typing.final
     class PatchGroup(_message.Message):
+        """Changes what is given of a group's data."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         NAME_FIELD_NUMBER: _builtins.int
@@ -335,14 +380,23 @@ class CloudInitCommand(_message.Message):
         CLEAR_FIELD_NUMBER: _builtins.int
         IF_REVISION_FIELD_NUMBER: _builtins.int
         name: _builtins.str
+        """Label of the group."""
         description: _builtins.str
+        """Absent: as it is."""
         if_revision: _builtins.int
+        """Revision that it must be at; absent: any."""
         @_builtins.property
-        def meta_data(self) -> _struct_pb2.Struct: ...
+        def meta_data(self) -> _struct_pb2.Struct:
+            """Merged key by key (RFC 7386); absent: as it is."""
+
         @_builtins.property
-        def file(self) -> _group_pb2.GroupFile: ...
+        def file(self) -> _group_pb2.GroupFile:
+            """Replaces the file; absent: as it is."""
+
         @_builtins.property
-        def clear(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+        def clear(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """`meta-data` and `file`: taken away before the others are looked at."""
+
         def __init__(
             self,
             *,
@@ -387,27 +441,45 @@ class CloudInitCommand(_message.Message):
         """Overwrites the fields that are not empty."""
 
     @_builtins.property
-    def put_group(self) -> Global___CloudInitCommand.PutGroup: ...
+    def put_group(self) -> Global___CloudInitCommand.PutGroup:
+        """See `PutGroup`."""
+
     @_builtins.property
-    def delete_group(self) -> Global___CloudInitCommand.DeleteGroup: ...
+    def delete_group(self) -> Global___CloudInitCommand.DeleteGroup:
+        """See `DeleteGroup`."""
+
     @_builtins.property
-    def put_instance_info(self) -> Global___CloudInitCommand.PutInstanceInfo: ...
+    def put_instance_info(self) -> Global___CloudInitCommand.PutInstanceInfo:
+        """See `PutInstanceInfo`."""
+
     @_builtins.property
-    def delete_instance_info(self) -> Global___CloudInitCommand.DeleteInstanceInfo: ...
+    def delete_instance_info(self) -> Global___CloudInitCommand.DeleteInstanceInfo:
+        """See `DeleteInstanceInfo`."""
+
     @_builtins.property
     def renew_instance_id(self) -> Global___CloudInitCommand.RenewInstanceId:
         """From here on feature level 4. Gives a node another instance-id, as `assign_instance_id` gives it the first."""
 
     @_builtins.property
-    def put_profile(self) -> Global___CloudInitCommand.PutProfile: ...
+    def put_profile(self) -> Global___CloudInitCommand.PutProfile:
+        """See `PutProfile`."""
+
     @_builtins.property
-    def delete_profile(self) -> Global___CloudInitCommand.DeleteProfile: ...
+    def delete_profile(self) -> Global___CloudInitCommand.DeleteProfile:
+        """See `DeleteProfile`."""
+
     @_builtins.property
-    def open_boot_session(self) -> Global___CloudInitCommand.OpenBootSession: ...
+    def open_boot_session(self) -> Global___CloudInitCommand.OpenBootSession:
+        """See `OpenBootSession`."""
+
     @_builtins.property
-    def delete_cluster_defaults(self) -> Global___CloudInitCommand.DeleteClusterDefaults: ...
+    def delete_cluster_defaults(self) -> Global___CloudInitCommand.DeleteClusterDefaults:
+        """See `DeleteClusterDefaults`."""
+
     @_builtins.property
-    def patch_group(self) -> Global___CloudInitCommand.PatchGroup: ...
+    def patch_group(self) -> Global___CloudInitCommand.PatchGroup:
+        """See `PatchGroup`."""
+
     def __init__(
         self,
         *,
@@ -444,9 +516,13 @@ class Instance(_message.Message):
     INSTANCE_ID_FIELD_NUMBER: _builtins.int
     META_FIELD_NUMBER: _builtins.int
     node: _builtins.str
+    """Xname of the node."""
     instance_id: _builtins.str
+    """The node's instance-id, `i-` and 16 hex digits unless an administrator chose another."""
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,

@@ -36,6 +36,7 @@ class Group(_message.Message):
     name: _builtins.str
     """Label of the SMD group; the group need not exist yet."""
     description: _builtins.str
+    """Free text for people; may be empty."""
     secret: _builtins.bool
     """File and meta-data are sealed before they are stored, and given to nodes that hold the token of their boot only: in no
     other answer is the meta-data, and `file` is without its content. A write keeps each of them that it does not bring, so
@@ -51,7 +52,9 @@ class Group(_message.Message):
         """Served as `<name>.yaml`."""
 
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     @_builtins.property
     def sealed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Of a secret group: which of `file` and `meta-data` are sealed. What is written here counts for nothing."""
@@ -85,7 +88,9 @@ class GroupFile(_message.Message):
     FILENAME_FIELD_NUMBER: _builtins.int
     ENCODING_FIELD_NUMBER: _builtins.int
     content: _builtins.str
+    """The text, in the encoding that is said."""
     filename: _builtins.str
+    """Name that the file was given by its author; kept and shown."""
     encoding: _builtins.str
     """`plain` (the default) or `base64`."""
     def __init__(
@@ -105,6 +110,8 @@ Global___GroupFile: _TypeAlias = GroupFile  # noqa: Y015
 
 @_typing.final
 class ListGroupsRequest(_message.Message):
+    """Request of `GroupService.ListGroups`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -120,6 +127,8 @@ Global___ListGroupsRequest: _TypeAlias = ListGroupsRequest  # noqa: Y015
 
 @_typing.final
 class ListGroupsResponse(_message.Message):
+    """Answer of `GroupService.ListGroups`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
@@ -145,7 +154,9 @@ class ListGroupsResponse(_message.Message):
 
     GROUPS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def groups(self) -> _containers.MessageMap[_builtins.str, Global___Group]: ...
+    def groups(self) -> _containers.MessageMap[_builtins.str, Global___Group]:
+        """By name."""
+
     def __init__(
         self,
         *,
@@ -161,10 +172,13 @@ Global___ListGroupsResponse: _TypeAlias = ListGroupsResponse  # noqa: Y015
 
 @_typing.final
 class GetGroupRequest(_message.Message):
+    """Request of `GroupService.GetGroup`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Label of the group."""
     def __init__(
         self,
         *,
@@ -180,16 +194,21 @@ Global___GetGroupRequest: _TypeAlias = GetGroupRequest  # noqa: Y015
 
 @_typing.final
 class PutGroupRequest(_message.Message):
+    """Request of `GroupService.PutGroup`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     GROUP_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Label of the group."""
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the group's `modified.revision` equals this."""
     @_builtins.property
-    def group(self) -> Global___Group: ...
+    def group(self) -> Global___Group:
+        """The data as they are to be."""
+
     def __init__(
         self,
         *,
@@ -222,7 +241,9 @@ class PatchGroupRequest(_message.Message):
     CLEAR_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Label of the group."""
     description: _builtins.str
+    """Absent: as it is."""
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the group's `modified.revision` equals this."""
     @_builtins.property
@@ -264,11 +285,14 @@ Global___PatchGroupRequest: _TypeAlias = PatchGroupRequest  # noqa: Y015
 
 @_typing.final
 class DeleteGroupRequest(_message.Message):
+    """Request of `GroupService.DeleteGroup`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Label of the group."""
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the group's `modified.revision` equals this."""
     def __init__(
@@ -289,12 +313,16 @@ Global___DeleteGroupRequest: _TypeAlias = DeleteGroupRequest  # noqa: Y015
 
 @_typing.final
 class GroupChange(_message.Message):
+    """What a change of a group answers."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
     LOCATION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     location: _builtins.str
+    """Where the group is found: HTTP's `Location`."""
     def __init__(
         self,
         *,

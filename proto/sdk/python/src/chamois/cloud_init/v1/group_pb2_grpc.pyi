@@ -38,6 +38,7 @@ class GroupServiceStub:
     CreateGroup: _grpc.UnaryUnaryMultiCallable[_group_pb2.Group, _group_pb2.GroupChange]
     """A name that exists: ALREADY_EXISTS."""
     GetGroup: _grpc.UnaryUnaryMultiCallable[_group_pb2.GetGroupRequest, _group_pb2.Group]
+    """The data of one group. A group that has none: NOT_FOUND."""
     PutGroup: _grpc.UnaryUnaryMultiCallable[_group_pb2.PutGroupRequest, _group_pb2.GroupChange]
     """Creates or replaces; the name of the path counts."""
     PatchGroup: _grpc.UnaryUnaryMultiCallable[_group_pb2.PatchGroupRequest, _group_pb2.GroupChange]
@@ -55,6 +56,7 @@ class GroupServiceAsyncStub(GroupServiceStub):
     CreateGroup: _aio.UnaryUnaryMultiCallable[_group_pb2.Group, _group_pb2.GroupChange]  # type: ignore[assignment]
     """A name that exists: ALREADY_EXISTS."""
     GetGroup: _aio.UnaryUnaryMultiCallable[_group_pb2.GetGroupRequest, _group_pb2.Group]  # type: ignore[assignment]
+    """The data of one group. A group that has none: NOT_FOUND."""
     PutGroup: _aio.UnaryUnaryMultiCallable[_group_pb2.PutGroupRequest, _group_pb2.GroupChange]  # type: ignore[assignment]
     """Creates or replaces; the name of the path counts."""
     PatchGroup: _aio.UnaryUnaryMultiCallable[_group_pb2.PatchGroupRequest, _group_pb2.GroupChange]  # type: ignore[assignment]
@@ -86,7 +88,8 @@ class GroupServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _group_pb2.GetGroupRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_group_pb2.Group, _abc.Awaitable[_group_pb2.Group]]: ...
+    ) -> _typing.Union[_group_pb2.Group, _abc.Awaitable[_group_pb2.Group]]:
+        """The data of one group. A group that has none: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def PutGroup(

@@ -48,7 +48,8 @@ class ImpersonationServiceServicer(object):
     """
 
     def GetNodeData(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One document, as the node would get it now, but for what is secret.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

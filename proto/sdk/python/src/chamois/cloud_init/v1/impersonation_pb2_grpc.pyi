@@ -35,6 +35,7 @@ class ImpersonationServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ImpersonationServiceAsyncStub: ...
     GetNodeData: _grpc.UnaryUnaryMultiCallable[_impersonation_pb2.GetNodeDataRequest, _httpbody_pb2.HttpBody]
+    """One document, as the node would get it now, but for what is secret."""
 
 @_typing.type_check_only
 class ImpersonationServiceAsyncStub(ImpersonationServiceStub):
@@ -42,6 +43,7 @@ class ImpersonationServiceAsyncStub(ImpersonationServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetNodeData: _aio.UnaryUnaryMultiCallable[_impersonation_pb2.GetNodeDataRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """One document, as the node would get it now, but for what is secret."""
 
 class ImpersonationServiceServicer(metaclass=_abc_1.ABCMeta):
     """What a node would be given, shown to an administrator; without side effects."""
@@ -51,6 +53,7 @@ class ImpersonationServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _impersonation_pb2.GetNodeDataRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]: ...
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """One document, as the node would get it now, but for what is secret."""
 
 def add_ImpersonationServiceServicer_to_server(servicer: ImpersonationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -28,7 +28,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)chamois/cloud_init/v1/instance_info.proto\x12\x15\x63hamois.cloud_init.v1\x1a\x1a\x63hamois/http/v1/http.proto\x1a!chamois/http/v1/object_meta.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xfd\x03\n\x0cInstanceInfo\x12\x13\n\x02id\x18\x01 \x01(\tB\x07\x8a\xce\x18\x03\xf0\x01\x01\x12 \n\x0binstance_id\x18\x02 \x01(\tR\x0binstance-id\x12&\n\x0elocal_hostname\x18\x03 \x01(\tR\x0elocal-hostname\x12\x10\n\x08hostname\x18\x04 \x01(\t\x12\"\n\x0c\x63luster_name\x18\x05 \x01(\tR\x0c\x63luster-name\x12\x0e\n\x06region\x18\x06 \x01(\t\x12,\n\x11\x61vailability_zone\x18\x07 \x01(\tR\x11\x61vailability-zone\x12&\n\x0e\x63loud_provider\x18\x08 \x01(\tR\x0e\x63loud-provider\x12$\n\rinstance_type\x18\t \x01(\tR\rinstance-type\x12\x30\n\x13\x63loud_init_base_url\x18\n \x01(\tR\x13\x63loud-init-base-url\x12 \n\x0bpublic_keys\x18\x0b \x03(\tR\x0bpublic-keys\x12\x31\n\x04meta\x18\x0c \x01(\x0b\x32\x1b.chamois.http.v1.ObjectMetaB\x06\x8a\xce\x18\x02\x08\x01\x12\x35\n\tmeta_data\x18\r \x01(\x0b\x32\x17.google.protobuf.StructR\tmeta-data\x12\x0e\n\x06secret\x18\x0e \x01(\x08\"\x19\n\x17ListInstanceInfoRequest\"N\n\x18ListInstanceInfoResponse\x12\x32\n\x05items\x18\x01 \x03(\x0b\x32#.chamois.cloud_init.v1.InstanceInfo\"$\n\x16GetInstanceInfoRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x8c\x01\n\x16PutInstanceInfoRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x31\n\x04info\x18\x02 \x01(\x0b\x32#.chamois.cloud_init.v1.InstanceInfo\x12#\n\x0bif_revision\x18\x66 \x01(\x04\x42\t\x8a\xce\x18\x05\x08\x01\xa0\x01\x01H\x00\x88\x01\x01\x42\x0e\n\x0c_if_revision\"\\\n\x19\x44\x65leteInstanceInfoRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12#\n\x0bif_revision\x18\x66 \x01(\x04\x42\t\x8a\xce\x18\x05\x08\x01\xa0\x01\x01H\x00\x88\x01\x01\x42\x0e\n\x0c_if_revision\"X\n\x12InstanceInfoChange\x12\x18\n\x08revision\x18\x01 \x01(\x04\x42\x06\x8a\xce\x18\x02\x08\x01\x12(\n\x0binstance_id\x18\x02 \x01(\tB\x06\x8a\xce\x18\x02\x08\x01R\x0binstance-id2\xd5\x05\n\x13InstanceInfoService\x12\xc6\x01\n\x10ListInstanceInfo\x12..chamois.cloud_init.v1.ListInstanceInfoRequest\x1a/.chamois.cloud_init.v1.ListInstanceInfoResponse\"Q\x8a\xce\x18\x1f\x08\x01\x10\x01\xa2\x01\rinstance_info\xa2\x01\x08instance\x82\xd3\xe4\x93\x02(\x12\x1f/cloud-init/admin/instance-infob\x05items\x12\x9b\x01\n\x0fGetInstanceInfo\x12-.chamois.cloud_init.v1.GetInstanceInfoRequest\x1a#.chamois.cloud_init.v1.InstanceInfo\"4\x8a\xce\x18\x04\x08\x01\x10\x01\x82\xd3\xe4\x93\x02&\x12$/cloud-init/admin/instance-info/{id}\x12\xab\x01\n\x0fPutInstanceInfo\x12-.chamois.cloud_init.v1.PutInstanceInfoRequest\x1a).chamois.cloud_init.v1.InstanceInfoChange\">\x8a\xce\x18\x08\x08\x01\x18\xc9\x01\xa8\x01\x01\x82\xd3\xe4\x93\x02,\x1a$/cloud-init/admin/instance-info/{id}:\x04info\x12\xa8\x01\n\x12\x44\x65leteInstanceInfo\x12\x30.chamois.cloud_init.v1.DeleteInstanceInfoRequest\x1a).chamois.cloud_init.v1.InstanceInfoChange\"5\x8a\xce\x18\x05\x08\x01\xa8\x01\x01\x82\xd3\xe4\x93\x02&*$/cloud-init/admin/instance-info/{id}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)chamois/cloud_init/v1/instance_info.proto\x12\x15\x63hamois.cloud_init.v1\x1a\x1a\x63hamois/http/v1/http.proto\x1a!chamois/http/v1/object_meta.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xfd\x03\n\x0cInstanceInfo\x12\x13\n\x02id\x18\x01 \x01(\tB\x07\x8a\xce\x18\x03\xf0\x01\x01\x12 \n\x0binstance_id\x18\x02 \x01(\tR\x0binstance-id\x12&\n\x0elocal_hostname\x18\x03 \x01(\tR\x0elocal-hostname\x12\x10\n\x08hostname\x18\x04 \x01(\t\x12\"\n\x0c\x63luster_name\x18\x05 \x01(\tR\x0c\x63luster-name\x12\x0e\n\x06region\x18\x06 \x01(\t\x12,\n\x11\x61vailability_zone\x18\x07 \x01(\tR\x11\x61vailability-zone\x12&\n\x0e\x63loud_provider\x18\x08 \x01(\tR\x0e\x63loud-provider\x12$\n\rinstance_type\x18\t \x01(\tR\rinstance-type\x12\x30\n\x13\x63loud_init_base_url\x18\n \x01(\tR\x13\x63loud-init-base-url\x12 \n\x0bpublic_keys\x18\x0b \x03(\tR\x0bpublic-keys\x12\x31\n\x04meta\x18\x0c \x01(\x0b\x32\x1b.chamois.http.v1.ObjectMetaB\x06\x8a\xce\x18\x02\x08\x01\x12\x35\n\tmeta_data\x18\r \x01(\x0b\x32\x17.google.protobuf.StructR\tmeta-data\x12\x0e\n\x06secret\x18\x0e \x01(\x08\"W\n\x17ListInstanceInfoRequest\x12\x1c\n\tpage_size\x18\x64 \x01(\rR\tpage_size\x12\x1e\n\npage_token\x18\x65 \x01(\tR\npage_token\"\x89\x01\n\x18ListInstanceInfoResponse\x12\x32\n\x05items\x18\x01 \x03(\x0b\x32#.chamois.cloud_init.v1.InstanceInfo\x12\x39\n\x0fnext_page_token\x18g \x01(\tB \x8a\xce\x18\x1c\x08\x01\xaa\x01\x17\x63hamois-next-page-token\"$\n\x16GetInstanceInfoRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x8c\x01\n\x16PutInstanceInfoRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x31\n\x04info\x18\x02 \x01(\x0b\x32#.chamois.cloud_init.v1.InstanceInfo\x12#\n\x0bif_revision\x18\x66 \x01(\x04\x42\t\x8a\xce\x18\x05\x08\x01\xa0\x01\x01H\x00\x88\x01\x01\x42\x0e\n\x0c_if_revision\"\\\n\x19\x44\x65leteInstanceInfoRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12#\n\x0bif_revision\x18\x66 \x01(\x04\x42\t\x8a\xce\x18\x05\x08\x01\xa0\x01\x01H\x00\x88\x01\x01\x42\x0e\n\x0c_if_revision\"X\n\x12InstanceInfoChange\x12\x18\n\x08revision\x18\x01 \x01(\x04\x42\x06\x8a\xce\x18\x02\x08\x01\x12(\n\x0binstance_id\x18\x02 \x01(\tB\x06\x8a\xce\x18\x02\x08\x01R\x0binstance-id2\xd5\x05\n\x13InstanceInfoService\x12\xc6\x01\n\x10ListInstanceInfo\x12..chamois.cloud_init.v1.ListInstanceInfoRequest\x1a/.chamois.cloud_init.v1.ListInstanceInfoResponse\"Q\x8a\xce\x18\x1f\x08\x01\x10\x01\xa2\x01\rinstance_info\xa2\x01\x08instance\x82\xd3\xe4\x93\x02(\x12\x1f/cloud-init/admin/instance-infob\x05items\x12\x9b\x01\n\x0fGetInstanceInfo\x12-.chamois.cloud_init.v1.GetInstanceInfoRequest\x1a#.chamois.cloud_init.v1.InstanceInfo\"4\x8a\xce\x18\x04\x08\x01\x10\x01\x82\xd3\xe4\x93\x02&\x12$/cloud-init/admin/instance-info/{id}\x12\xab\x01\n\x0fPutInstanceInfo\x12-.chamois.cloud_init.v1.PutInstanceInfoRequest\x1a).chamois.cloud_init.v1.InstanceInfoChange\">\x8a\xce\x18\x08\x08\x01\x18\xc9\x01\xa8\x01\x01\x82\xd3\xe4\x93\x02,\x1a$/cloud-init/admin/instance-info/{id}:\x04info\x12\xa8\x01\n\x12\x44\x65leteInstanceInfo\x12\x30.chamois.cloud_init.v1.DeleteInstanceInfoRequest\x1a).chamois.cloud_init.v1.InstanceInfoChange\"5\x8a\xce\x18\x05\x08\x01\xa8\x01\x01\x82\xd3\xe4\x93\x02&*$/cloud-init/admin/instance-info/{id}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,6 +39,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INSTANCEINFO'].fields_by_name['id']._serialized_options = b'\212\316\030\003\360\001\001'
   _globals['_INSTANCEINFO'].fields_by_name['meta']._loaded_options = None
   _globals['_INSTANCEINFO'].fields_by_name['meta']._serialized_options = b'\212\316\030\002\010\001'
+  _globals['_LISTINSTANCEINFORESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_LISTINSTANCEINFORESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\212\316\030\034\010\001\252\001\027chamois-next-page-token'
   _globals['_PUTINSTANCEINFOREQUEST'].fields_by_name['if_revision']._loaded_options = None
   _globals['_PUTINSTANCEINFOREQUEST'].fields_by_name['if_revision']._serialized_options = b'\212\316\030\005\010\001\240\001\001'
   _globals['_DELETEINSTANCEINFOREQUEST'].fields_by_name['if_revision']._loaded_options = None
@@ -58,17 +60,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INSTANCEINFO']._serialized_start=192
   _globals['_INSTANCEINFO']._serialized_end=701
   _globals['_LISTINSTANCEINFOREQUEST']._serialized_start=703
-  _globals['_LISTINSTANCEINFOREQUEST']._serialized_end=728
-  _globals['_LISTINSTANCEINFORESPONSE']._serialized_start=730
-  _globals['_LISTINSTANCEINFORESPONSE']._serialized_end=808
-  _globals['_GETINSTANCEINFOREQUEST']._serialized_start=810
-  _globals['_GETINSTANCEINFOREQUEST']._serialized_end=846
-  _globals['_PUTINSTANCEINFOREQUEST']._serialized_start=849
-  _globals['_PUTINSTANCEINFOREQUEST']._serialized_end=989
-  _globals['_DELETEINSTANCEINFOREQUEST']._serialized_start=991
-  _globals['_DELETEINSTANCEINFOREQUEST']._serialized_end=1083
-  _globals['_INSTANCEINFOCHANGE']._serialized_start=1085
-  _globals['_INSTANCEINFOCHANGE']._serialized_end=1173
-  _globals['_INSTANCEINFOSERVICE']._serialized_start=1176
-  _globals['_INSTANCEINFOSERVICE']._serialized_end=1901
+  _globals['_LISTINSTANCEINFOREQUEST']._serialized_end=790
+  _globals['_LISTINSTANCEINFORESPONSE']._serialized_start=793
+  _globals['_LISTINSTANCEINFORESPONSE']._serialized_end=930
+  _globals['_GETINSTANCEINFOREQUEST']._serialized_start=932
+  _globals['_GETINSTANCEINFOREQUEST']._serialized_end=968
+  _globals['_PUTINSTANCEINFOREQUEST']._serialized_start=971
+  _globals['_PUTINSTANCEINFOREQUEST']._serialized_end=1111
+  _globals['_DELETEINSTANCEINFOREQUEST']._serialized_start=1113
+  _globals['_DELETEINSTANCEINFOREQUEST']._serialized_end=1205
+  _globals['_INSTANCEINFOCHANGE']._serialized_start=1207
+  _globals['_INSTANCEINFOCHANGE']._serialized_end=1295
+  _globals['_INSTANCEINFOSERVICE']._serialized_start=1298
+  _globals['_INSTANCEINFOSERVICE']._serialized_end=2023
 # @@protoc_insertion_point(module_scope)

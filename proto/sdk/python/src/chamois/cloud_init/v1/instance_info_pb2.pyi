@@ -45,19 +45,31 @@ class InstanceInfo(_message.Message):
     instance_id: _builtins.str
     """Set on the first write only: afterwards a node's instance-id changes by `RenewInstanceId` alone."""
     local_hostname: _builtins.str
+    """The node's host name, in the place of the one that the cluster makes of short name and NID; DHCP and DNS tell it
+    too.
+    """
     hostname: _builtins.str
+    """`hostname` of the node's meta-data, where it differs from `local-hostname`."""
     cluster_name: _builtins.str
+    """In the place of the cluster's default."""
     region: _builtins.str
+    """In the place of the cluster's default."""
     availability_zone: _builtins.str
+    """In the place of the cluster's default."""
     cloud_provider: _builtins.str
+    """In the place of the cluster's default."""
     instance_type: _builtins.str
+    """Instance type that the node is told; a name of the site."""
     cloud_init_base_url: _builtins.str
+    """In the place of the cluster's `base-url`."""
     secret: _builtins.bool
     """`meta-data` is sealed before it is stored, given to the node only when it holds the token of its boot, and in no other
     answer. A write without `meta-data` keeps it.
     """
     @_builtins.property
-    def public_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def public_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Lines of `authorized_keys`, in the place of the cluster's."""
+
     @_builtins.property
     def meta(self) -> _object_meta_pb2.ObjectMeta:
         """`modified` is the later one of the changes of this and of the node's instance-id."""
@@ -94,14 +106,25 @@ Global___InstanceInfo: _TypeAlias = InstanceInfo  # noqa: Y015
 
 @_typing.final
 class ListInstanceInfoRequest(_message.Message):
+    """Request of `InstanceInfoService.ListInstanceInfo`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000."""
+    page_token: _builtins.str
+    """`next_page_token` of the answer before; the filters must be the same as there."""
     def __init__(
         self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -109,19 +132,27 @@ Global___ListInstanceInfoRequest: _TypeAlias = ListInstanceInfoRequest  # noqa: 
 
 @_typing.final
 class ListInstanceInfoResponse(_message.Message):
+    """Answer of `InstanceInfoService.ListInstanceInfo`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ITEMS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Where the next page begins; empty: there is none."""
     @_builtins.property
-    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___InstanceInfo]: ...
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___InstanceInfo]:
+        """Sorted by xname."""
+
     def __init__(
         self,
         *,
         items: _abc.Iterable[Global___InstanceInfo] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -129,10 +160,13 @@ Global___ListInstanceInfoResponse: _TypeAlias = ListInstanceInfoResponse  # noqa
 
 @_typing.final
 class GetInstanceInfoRequest(_message.Message):
+    """Request of `InstanceInfoService.GetInstanceInfo`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Xname of the node."""
     def __init__(
         self,
         *,
@@ -148,16 +182,21 @@ Global___GetInstanceInfoRequest: _TypeAlias = GetInstanceInfoRequest  # noqa: Y0
 
 @_typing.final
 class PutInstanceInfoRequest(_message.Message):
+    """Request of `InstanceInfoService.PutInstanceInfo`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     INFO_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Xname of the node."""
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the info's `modified.revision` equals this."""
     @_builtins.property
-    def info(self) -> Global___InstanceInfo: ...
+    def info(self) -> Global___InstanceInfo:
+        """The info as it is to be."""
+
     def __init__(
         self,
         *,
@@ -177,11 +216,14 @@ Global___PutInstanceInfoRequest: _TypeAlias = PutInstanceInfoRequest  # noqa: Y0
 
 @_typing.final
 class DeleteInstanceInfoRequest(_message.Message):
+    """Request of `InstanceInfoService.DeleteInstanceInfo`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Xname of the node."""
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the info's `modified.revision` equals this."""
     def __init__(
@@ -202,11 +244,14 @@ Global___DeleteInstanceInfoRequest: _TypeAlias = DeleteInstanceInfoRequest  # no
 
 @_typing.final
 class InstanceInfoChange(_message.Message):
+    """What a change of an instance-info answers."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
     INSTANCE_ID_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     instance_id: _builtins.str
     """The node's instance-id now; empty if it has none yet."""
     def __init__(

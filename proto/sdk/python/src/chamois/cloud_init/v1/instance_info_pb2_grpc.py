@@ -62,13 +62,15 @@ class InstanceInfoServiceServicer(object):
     """
 
     def ListInstanceInfo(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """What is told about single nodes, sorted by xname.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetInstanceInfo(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """What is told about one node alone. A node that has nothing of its own: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -81,7 +83,8 @@ class InstanceInfoServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteInstanceInfo(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Removes what is told about one node alone; its instance-id stays.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

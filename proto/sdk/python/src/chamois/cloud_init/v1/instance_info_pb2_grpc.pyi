@@ -34,10 +34,13 @@ class InstanceInfoServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> InstanceInfoServiceAsyncStub: ...
     ListInstanceInfo: _grpc.UnaryUnaryMultiCallable[_instance_info_pb2.ListInstanceInfoRequest, _instance_info_pb2.ListInstanceInfoResponse]
+    """What is told about single nodes, sorted by xname."""
     GetInstanceInfo: _grpc.UnaryUnaryMultiCallable[_instance_info_pb2.GetInstanceInfoRequest, _instance_info_pb2.InstanceInfo]
+    """What is told about one node alone. A node that has nothing of its own: NOT_FOUND."""
     PutInstanceInfo: _grpc.UnaryUnaryMultiCallable[_instance_info_pb2.PutInstanceInfoRequest, _instance_info_pb2.InstanceInfoChange]
     """Creates or replaces all fields but `instance-id`."""
     DeleteInstanceInfo: _grpc.UnaryUnaryMultiCallable[_instance_info_pb2.DeleteInstanceInfoRequest, _instance_info_pb2.InstanceInfoChange]
+    """Removes what is told about one node alone; its instance-id stays."""
 
 @_typing.type_check_only
 class InstanceInfoServiceAsyncStub(InstanceInfoServiceStub):
@@ -45,10 +48,13 @@ class InstanceInfoServiceAsyncStub(InstanceInfoServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListInstanceInfo: _aio.UnaryUnaryMultiCallable[_instance_info_pb2.ListInstanceInfoRequest, _instance_info_pb2.ListInstanceInfoResponse]  # type: ignore[assignment]
+    """What is told about single nodes, sorted by xname."""
     GetInstanceInfo: _aio.UnaryUnaryMultiCallable[_instance_info_pb2.GetInstanceInfoRequest, _instance_info_pb2.InstanceInfo]  # type: ignore[assignment]
+    """What is told about one node alone. A node that has nothing of its own: NOT_FOUND."""
     PutInstanceInfo: _aio.UnaryUnaryMultiCallable[_instance_info_pb2.PutInstanceInfoRequest, _instance_info_pb2.InstanceInfoChange]  # type: ignore[assignment]
     """Creates or replaces all fields but `instance-id`."""
     DeleteInstanceInfo: _aio.UnaryUnaryMultiCallable[_instance_info_pb2.DeleteInstanceInfoRequest, _instance_info_pb2.InstanceInfoChange]  # type: ignore[assignment]
+    """Removes what is told about one node alone; its instance-id stays."""
 
 class InstanceInfoServiceServicer(metaclass=_abc_1.ABCMeta):
     """OpenCHAMI's /cloud-init/admin/instance-info, with the reading and deleting that it lacks."""
@@ -58,14 +64,16 @@ class InstanceInfoServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _instance_info_pb2.ListInstanceInfoRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_instance_info_pb2.ListInstanceInfoResponse, _abc.Awaitable[_instance_info_pb2.ListInstanceInfoResponse]]: ...
+    ) -> _typing.Union[_instance_info_pb2.ListInstanceInfoResponse, _abc.Awaitable[_instance_info_pb2.ListInstanceInfoResponse]]:
+        """What is told about single nodes, sorted by xname."""
 
     @_abc_1.abstractmethod
     def GetInstanceInfo(
         self,
         request: _instance_info_pb2.GetInstanceInfoRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_instance_info_pb2.InstanceInfo, _abc.Awaitable[_instance_info_pb2.InstanceInfo]]: ...
+    ) -> _typing.Union[_instance_info_pb2.InstanceInfo, _abc.Awaitable[_instance_info_pb2.InstanceInfo]]:
+        """What is told about one node alone. A node that has nothing of its own: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def PutInstanceInfo(
@@ -80,6 +88,7 @@ class InstanceInfoServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _instance_info_pb2.DeleteInstanceInfoRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_instance_info_pb2.InstanceInfoChange, _abc.Awaitable[_instance_info_pb2.InstanceInfoChange]]: ...
+    ) -> _typing.Union[_instance_info_pb2.InstanceInfoChange, _abc.Awaitable[_instance_info_pb2.InstanceInfoChange]]:
+        """Removes what is told about one node alone; its instance-id stays."""
 
 def add_InstanceInfoServiceServicer_to_server(servicer: InstanceInfoServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -18,6 +18,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class GetInstanceRequest(_message.Message):
+    """Request of `InstanceService.GetInstance`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NODE_FIELD_NUMBER: _builtins.int
@@ -38,6 +40,8 @@ Global___GetInstanceRequest: _TypeAlias = GetInstanceRequest  # noqa: Y015
 
 @_typing.final
 class RenewInstanceIdRequest(_message.Message):
+    """Request of `InstanceService.RenewInstanceId`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NODE_FIELD_NUMBER: _builtins.int
@@ -64,11 +68,14 @@ Global___RenewInstanceIdRequest: _TypeAlias = RenewInstanceIdRequest  # noqa: Y0
 
 @_typing.final
 class InstanceChange(_message.Message):
+    """What a change of an instance-id answers."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
     INSTANCE_ID_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     instance_id: _builtins.str
     """The node's instance-id from now on."""
     def __init__(

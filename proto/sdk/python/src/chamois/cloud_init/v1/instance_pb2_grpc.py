@@ -55,7 +55,8 @@ class InstanceServiceServicer(object):
     """
 
     def GetInstance(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """The instance-id of a node. One that has none yet: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

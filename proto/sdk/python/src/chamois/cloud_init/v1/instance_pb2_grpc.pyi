@@ -37,6 +37,7 @@ class InstanceServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> InstanceServiceAsyncStub: ...
     GetInstance: _grpc.UnaryUnaryMultiCallable[_instance_pb2.GetInstanceRequest, _commands_pb2.Instance]
+    """The instance-id of a node. One that has none yet: NOT_FOUND."""
     RenewInstanceId: _grpc.UnaryUnaryMultiCallable[_instance_pb2.RenewInstanceIdRequest, _instance_pb2.InstanceChange]
     """Gives the node another instance-id, or its first."""
 
@@ -48,6 +49,7 @@ class InstanceServiceAsyncStub(InstanceServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetInstance: _aio.UnaryUnaryMultiCallable[_instance_pb2.GetInstanceRequest, _commands_pb2.Instance]  # type: ignore[assignment]
+    """The instance-id of a node. One that has none yet: NOT_FOUND."""
     RenewInstanceId: _aio.UnaryUnaryMultiCallable[_instance_pb2.RenewInstanceIdRequest, _instance_pb2.InstanceChange]  # type: ignore[assignment]
     """Gives the node another instance-id, or its first."""
 
@@ -61,7 +63,8 @@ class InstanceServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _instance_pb2.GetInstanceRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_commands_pb2.Instance, _abc.Awaitable[_commands_pb2.Instance]]: ...
+    ) -> _typing.Union[_commands_pb2.Instance, _abc.Awaitable[_commands_pb2.Instance]]:
+        """The instance-id of a node. One that has none yet: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def RenewInstanceId(

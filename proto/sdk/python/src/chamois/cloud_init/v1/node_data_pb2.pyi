@@ -18,6 +18,10 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class NodeDataRequest(_message.Message):
+    """Request of `NodeDataService.GetNetworkConfig`, `NodeDataService.GetMetaData`, `NodeDataService.GetUserData` and
+    `NodeDataService.GetVendorData`.
+    """
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CTX_FIELD_NUMBER: _builtins.int
@@ -42,12 +46,15 @@ Global___NodeDataRequest: _TypeAlias = NodeDataRequest  # noqa: Y015
 
 @_typing.final
 class GroupDataRequest(_message.Message):
+    """Request of `NodeDataService.GetGroupData`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CTX_FIELD_NUMBER: _builtins.int
     FILE_FIELD_NUMBER: _builtins.int
     TOKEN_FIELD_NUMBER: _builtins.int
     ctx: _builtins.str
+    """`model::BootContext` of the boot script that named this URL."""
     file: _builtins.str
     """`<group>.yaml`."""
     token: _builtins.str
@@ -83,15 +90,23 @@ class PhoneHomeRequest(_message.Message):
     PUB_KEY_ED25519_FIELD_NUMBER: _builtins.int
     PUB_KEY_DSA_FIELD_NUMBER: _builtins.int
     ctx: _builtins.str
+    """`model::BootContext` of the boot script that named this URL."""
     id: _builtins.str
     """Xname or instance-id from the URL; must be the caller's own."""
     instance_id: _builtins.str
+    """Instance-id that the node has."""
     hostname: _builtins.str
+    """Host name that the node has."""
     fqdn: _builtins.str
+    """Full name that the node has."""
     pub_key_rsa: _builtins.str
+    """The node's RSA host key, a line of `authorized_keys`; empty: it has none."""
     pub_key_ecdsa: _builtins.str
+    """The node's ECDSA host key, in the same way."""
     pub_key_ed25519: _builtins.str
+    """The node's Ed25519 host key, in the same way."""
     pub_key_dsa: _builtins.str
+    """The node's DSA host key, in the same way."""
     def __init__(
         self,
         *,
@@ -115,6 +130,8 @@ Global___PhoneHomeRequest: _TypeAlias = PhoneHomeRequest  # noqa: Y015
 
 @_typing.final
 class PhoneHomeResponse(_message.Message):
+    """Answer of `NodeDataService.PhoneHome`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -130,10 +147,13 @@ Global___PhoneHomeResponse: _TypeAlias = PhoneHomeResponse  # noqa: Y015
 
 @_typing.final
 class InitWireGuardRequest(_message.Message):
+    """Request of `NodeDataService.InitWireGuard`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PUBLIC_KEY_FIELD_NUMBER: _builtins.int
     public_key: _builtins.str
+    """The node's WireGuard key; not looked at."""
     def __init__(
         self,
         *,
@@ -149,6 +169,8 @@ Global___InitWireGuardRequest: _TypeAlias = InitWireGuardRequest  # noqa: Y015
 
 @_typing.final
 class InitWireGuardResponse(_message.Message):
+    """Answer of `NodeDataService.InitWireGuard`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(

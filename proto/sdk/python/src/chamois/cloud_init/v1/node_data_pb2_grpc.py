@@ -80,7 +80,8 @@ class NodeDataServiceServicer(object):
     """
 
     def GetNetworkConfig(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """cloud-init's network-config (version 2): the addresses of the calling node's interfaces.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -93,13 +94,16 @@ class NodeDataServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetUserData(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """cloud-init's user-data: an empty cloud-config, for what nodes are given comes by vendor-data.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetVendorData(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """cloud-init's vendor-data of the calling node: a cloud-config that phones home, and `#include` of the files of its
+        groups.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

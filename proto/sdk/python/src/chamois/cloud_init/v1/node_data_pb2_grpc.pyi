@@ -37,10 +37,15 @@ class NodeDataServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> NodeDataServiceAsyncStub: ...
     GetNetworkConfig: _grpc.UnaryUnaryMultiCallable[_node_data_pb2.NodeDataRequest, _httpbody_pb2.HttpBody]
+    """cloud-init's network-config (version 2): the addresses of the calling node's interfaces."""
     GetMetaData: _grpc.UnaryUnaryMultiCallable[_node_data_pb2.NodeDataRequest, _httpbody_pb2.HttpBody]
     """The first call of a node stores its instance-id, through the log."""
     GetUserData: _grpc.UnaryUnaryMultiCallable[_node_data_pb2.NodeDataRequest, _httpbody_pb2.HttpBody]
+    """cloud-init's user-data: an empty cloud-config, for what nodes are given comes by vendor-data."""
     GetVendorData: _grpc.UnaryUnaryMultiCallable[_node_data_pb2.NodeDataRequest, _httpbody_pb2.HttpBody]
+    """cloud-init's vendor-data of the calling node: a cloud-config that phones home, and `#include` of the files of its
+    groups.
+    """
     GetGroupData: _grpc.UnaryUnaryMultiCallable[_node_data_pb2.GroupDataRequest, _httpbody_pb2.HttpBody]
     """`{group}.yaml`: the cloud-config of one group that the node is a member of."""
     PhoneHome: _grpc.UnaryUnaryMultiCallable[_node_data_pb2.PhoneHomeRequest, _node_data_pb2.PhoneHomeResponse]
@@ -58,10 +63,15 @@ class NodeDataServiceAsyncStub(NodeDataServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetNetworkConfig: _aio.UnaryUnaryMultiCallable[_node_data_pb2.NodeDataRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """cloud-init's network-config (version 2): the addresses of the calling node's interfaces."""
     GetMetaData: _aio.UnaryUnaryMultiCallable[_node_data_pb2.NodeDataRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """The first call of a node stores its instance-id, through the log."""
     GetUserData: _aio.UnaryUnaryMultiCallable[_node_data_pb2.NodeDataRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """cloud-init's user-data: an empty cloud-config, for what nodes are given comes by vendor-data."""
     GetVendorData: _aio.UnaryUnaryMultiCallable[_node_data_pb2.NodeDataRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """cloud-init's vendor-data of the calling node: a cloud-config that phones home, and `#include` of the files of its
+    groups.
+    """
     GetGroupData: _aio.UnaryUnaryMultiCallable[_node_data_pb2.GroupDataRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """`{group}.yaml`: the cloud-config of one group that the node is a member of."""
     PhoneHome: _aio.UnaryUnaryMultiCallable[_node_data_pb2.PhoneHomeRequest, _node_data_pb2.PhoneHomeResponse]  # type: ignore[assignment]
@@ -81,7 +91,8 @@ class NodeDataServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _node_data_pb2.NodeDataRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]: ...
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """cloud-init's network-config (version 2): the addresses of the calling node's interfaces."""
 
     @_abc_1.abstractmethod
     def GetMetaData(
@@ -96,14 +107,18 @@ class NodeDataServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _node_data_pb2.NodeDataRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]: ...
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """cloud-init's user-data: an empty cloud-config, for what nodes are given comes by vendor-data."""
 
     @_abc_1.abstractmethod
     def GetVendorData(
         self,
         request: _node_data_pb2.NodeDataRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]: ...
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """cloud-init's vendor-data of the calling node: a cloud-config that phones home, and `#include` of the files of its
+        groups.
+        """
 
     @_abc_1.abstractmethod
     def GetGroupData(

@@ -45,10 +45,13 @@ class Profile(_message.Message):
     name: _builtins.str
     """Letters, digits, `-`, `_` and `.`; in lower case."""
     description: _builtins.str
+    """Free text for people; may be empty."""
     kernel: _builtins.str
     """URLs and parameters of the boot script; each that is not empty goes before what is set for the node."""
     initrd: _builtins.str
+    """See `kernel`."""
     params: _builtins.str
+    """See `kernel`."""
     expires_at_ms: _builtins.int
     """Cluster time from which on it applies to nobody, milliseconds since the Unix epoch. Given by the cluster."""
     expires_at: _builtins.str
@@ -72,7 +75,9 @@ class Profile(_message.Message):
         """Each in the place of its node's. Without `local-hostname` and `instance-id`, and not secret."""
 
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,
@@ -99,6 +104,8 @@ Global___Profile: _TypeAlias = Profile  # noqa: Y015
 
 @_typing.final
 class ListProfilesRequest(_message.Message):
+    """Request of `ProfileService.ListProfiles`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -114,11 +121,15 @@ Global___ListProfilesRequest: _TypeAlias = ListProfilesRequest  # noqa: Y015
 
 @_typing.final
 class ListProfilesResponse(_message.Message):
+    """Answer of `ProfileService.ListProfiles`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PROFILES_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def profiles(self) -> _containers.RepeatedCompositeFieldContainer[Global___Profile]: ...
+    def profiles(self) -> _containers.RepeatedCompositeFieldContainer[Global___Profile]:
+        """Sorted by name."""
+
     def __init__(
         self,
         *,
@@ -134,10 +145,13 @@ Global___ListProfilesResponse: _TypeAlias = ListProfilesResponse  # noqa: Y015
 
 @_typing.final
 class GetProfileRequest(_message.Message):
+    """Request of `ProfileService.GetProfile`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the profile."""
     def __init__(
         self,
         *,
@@ -153,6 +167,8 @@ Global___GetProfileRequest: _TypeAlias = GetProfileRequest  # noqa: Y015
 
 @_typing.final
 class PutProfileRequest(_message.Message):
+    """Request of `ProfileService.PutProfile`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
@@ -160,12 +176,15 @@ class PutProfileRequest(_message.Message):
     LIFETIME_S_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the profile."""
     lifetime_s: _builtins.int
     """Seconds from now until it expires: one to 2,592,000 (30 days); 0: a day."""
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the profile's `modified.revision` equals this."""
     @_builtins.property
-    def profile(self) -> Global___Profile: ...
+    def profile(self) -> Global___Profile:
+        """The profile as it is to be; its name may be left out."""
+
     def __init__(
         self,
         *,
@@ -186,11 +205,14 @@ Global___PutProfileRequest: _TypeAlias = PutProfileRequest  # noqa: Y015
 
 @_typing.final
 class DeleteProfileRequest(_message.Message):
+    """Request of `ProfileService.DeleteProfile`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the profile."""
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the profile's `modified.revision` equals this."""
     def __init__(
@@ -211,15 +233,19 @@ Global___DeleteProfileRequest: _TypeAlias = DeleteProfileRequest  # noqa: Y015
 
 @_typing.final
 class ProfileChange(_message.Message):
+    """What a change of a profile answers."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_MS_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     expires_at_ms: _builtins.int
     """See `Profile`; absent after a delete."""
     expires_at: _builtins.str
+    """See `Profile`."""
     def __init__(
         self,
         *,

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class ProfileServiceStub(object):
-    """Missing associated documentation comment in .proto file."""
+    """Variants of what nodes boot with, for a while.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -57,7 +58,8 @@ class ProfileServiceStub(object):
 
 
 class ProfileServiceServicer(object):
-    """Missing associated documentation comment in .proto file."""
+    """Variants of what nodes boot with, for a while.
+    """
 
     def ListProfiles(self, request, context):
         """All profiles by name; those that have expired are among them until they are deleted or a later put sweeps them away.
@@ -67,7 +69,8 @@ class ProfileServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetProfile(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One profile. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -80,7 +83,8 @@ class ProfileServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteProfile(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Removes a profile: it applies to nobody from now on.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -117,7 +121,8 @@ def add_ProfileServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ProfileService(object):
-    """Missing associated documentation comment in .proto file."""
+    """Variants of what nodes boot with, for a while.
+    """
 
     @staticmethod
     def ListProfiles(request,

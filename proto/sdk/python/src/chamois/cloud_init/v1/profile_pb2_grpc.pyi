@@ -27,6 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ProfileServiceStub:
+    """Variants of what nodes boot with, for a while."""
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
@@ -34,21 +36,29 @@ class ProfileServiceStub:
     ListProfiles: _grpc.UnaryUnaryMultiCallable[_profile_pb2.ListProfilesRequest, _profile_pb2.ListProfilesResponse]
     """All profiles by name; those that have expired are among them until they are deleted or a later put sweeps them away."""
     GetProfile: _grpc.UnaryUnaryMultiCallable[_profile_pb2.GetProfileRequest, _profile_pb2.Profile]
+    """One profile. One that is not there: NOT_FOUND."""
     PutProfile: _grpc.UnaryUnaryMultiCallable[_profile_pb2.PutProfileRequest, _profile_pb2.ProfileChange]
     """Creates or replaces; the name of the path counts. A node of another profile that has not expired is refused."""
     DeleteProfile: _grpc.UnaryUnaryMultiCallable[_profile_pb2.DeleteProfileRequest, _profile_pb2.ProfileChange]
+    """Removes a profile: it applies to nobody from now on."""
 
 @_typing.type_check_only
 class ProfileServiceAsyncStub(ProfileServiceStub):
+    """Variants of what nodes boot with, for a while."""
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListProfiles: _aio.UnaryUnaryMultiCallable[_profile_pb2.ListProfilesRequest, _profile_pb2.ListProfilesResponse]  # type: ignore[assignment]
     """All profiles by name; those that have expired are among them until they are deleted or a later put sweeps them away."""
     GetProfile: _aio.UnaryUnaryMultiCallable[_profile_pb2.GetProfileRequest, _profile_pb2.Profile]  # type: ignore[assignment]
+    """One profile. One that is not there: NOT_FOUND."""
     PutProfile: _aio.UnaryUnaryMultiCallable[_profile_pb2.PutProfileRequest, _profile_pb2.ProfileChange]  # type: ignore[assignment]
     """Creates or replaces; the name of the path counts. A node of another profile that has not expired is refused."""
     DeleteProfile: _aio.UnaryUnaryMultiCallable[_profile_pb2.DeleteProfileRequest, _profile_pb2.ProfileChange]  # type: ignore[assignment]
+    """Removes a profile: it applies to nobody from now on."""
 
 class ProfileServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Variants of what nodes boot with, for a while."""
+
     @_abc_1.abstractmethod
     def ListProfiles(
         self,
@@ -62,7 +72,8 @@ class ProfileServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _profile_pb2.GetProfileRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_profile_pb2.Profile, _abc.Awaitable[_profile_pb2.Profile]]: ...
+    ) -> _typing.Union[_profile_pb2.Profile, _abc.Awaitable[_profile_pb2.Profile]]:
+        """One profile. One that is not there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def PutProfile(
@@ -77,6 +88,7 @@ class ProfileServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _profile_pb2.DeleteProfileRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_profile_pb2.ProfileChange, _abc.Awaitable[_profile_pb2.ProfileChange]]: ...
+    ) -> _typing.Union[_profile_pb2.ProfileChange, _abc.Awaitable[_profile_pb2.ProfileChange]]:
+        """Removes a profile: it applies to nobody from now on."""
 
 def add_ProfileServiceServicer_to_server(servicer: ProfileServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -18,6 +18,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class GetVersionRequest(_message.Message):
+    """Request of `ServiceVersionService.GetVersion`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -33,11 +35,14 @@ Global___GetVersionRequest: _TypeAlias = GetVersionRequest  # noqa: Y015
 
 @_typing.final
 class GetVersionResponse(_message.Message):
+    """Answer of `ServiceVersionService.GetVersion`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PROCESS_NAME_FIELD_NUMBER: _builtins.int
     BUILD_INFO_FIELD_NUMBER: _builtins.int
     process_name: _builtins.str
+    """Always `chamois`."""
     build_info: _builtins.str
     """`Version: <version>`."""
     def __init__(

@@ -47,7 +47,8 @@ class ServiceVersionServiceServicer(object):
     """
 
     def GetVersion(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Which version answers.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

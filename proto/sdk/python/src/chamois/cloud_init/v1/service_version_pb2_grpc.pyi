@@ -34,6 +34,7 @@ class ServiceVersionServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ServiceVersionServiceAsyncStub: ...
     GetVersion: _grpc.UnaryUnaryMultiCallable[_service_version_pb2.GetVersionRequest, _service_version_pb2.GetVersionResponse]
+    """Which version answers."""
 
 @_typing.type_check_only
 class ServiceVersionServiceAsyncStub(ServiceVersionServiceStub):
@@ -41,6 +42,7 @@ class ServiceVersionServiceAsyncStub(ServiceVersionServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetVersion: _aio.UnaryUnaryMultiCallable[_service_version_pb2.GetVersionRequest, _service_version_pb2.GetVersionResponse]  # type: ignore[assignment]
+    """Which version answers."""
 
 class ServiceVersionServiceServicer(metaclass=_abc_1.ABCMeta):
     """OpenCHAMI's /cloud-init/version."""
@@ -50,6 +52,7 @@ class ServiceVersionServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _service_version_pb2.GetVersionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_service_version_pb2.GetVersionResponse, _abc.Awaitable[_service_version_pb2.GetVersionResponse]]: ...
+    ) -> _typing.Union[_service_version_pb2.GetVersionResponse, _abc.Awaitable[_service_version_pb2.GetVersionResponse]]:
+        """Which version answers."""
 
 def add_ServiceVersionServiceServicer_to_server(servicer: ServiceVersionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

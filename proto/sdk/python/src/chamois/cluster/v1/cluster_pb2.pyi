@@ -21,6 +21,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class GetStatusRequest(_message.Message):
+    """Request of `ClusterService.GetStatus`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -36,6 +38,8 @@ Global___GetStatusRequest: _TypeAlias = GetStatusRequest  # noqa: Y015
 
 @_typing.final
 class ClusterStatus(_message.Message):
+    """One member's view of the cluster."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CLUSTER_NAME_FIELD_NUMBER: _builtins.int
@@ -54,6 +58,7 @@ class ClusterStatus(_message.Message):
     FEATURE_LEVEL_FIELD_NUMBER: _builtins.int
     PURGED_INDEX_FIELD_NUMBER: _builtins.int
     cluster_name: _builtins.str
+    """Name of the cluster, given with `chamois init`."""
     cluster_id: _builtins.str
     """Random, fixed at bootstrap; empty before."""
     member_id: _builtins.int
@@ -61,18 +66,27 @@ class ClusterStatus(_message.Message):
     leader_id: _builtins.int
     """0: none known."""
     term: _builtins.int
+    """Raft term that the member is in."""
     last_log_index: _builtins.int
+    """Last index of the member's log."""
     committed_index: _builtins.int
+    """Last index that the member knows to be committed."""
     applied_index: _builtins.int
+    """Last index that the member has applied: the revision of what it answers from."""
     snapshot_index: _builtins.int
+    """Last index that the member's newest snapshot file has; 0: it has none."""
     digest: _builtins.str
     """Digest of the applied state at `applied_index`, hex: equal on all members at one index."""
     version: _builtins.str
+    """Version of the member that answers, e.g. `0.9.0`."""
     feature_level: _builtins.int
+    """What log and snapshot of the cluster may contain; raised when every member knows the next."""
     purged_index: _builtins.int
     """Up to here the log is purged; a member further behind needs a snapshot."""
     @_builtins.property
-    def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___MemberStatus]: ...
+    def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___MemberStatus]:
+        """All members, as the member that answers knows them."""
+
     @_builtins.property
     def held_addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Service addresses that this member holds now."""
@@ -106,6 +120,8 @@ Global___ClusterStatus: _TypeAlias = ClusterStatus  # noqa: Y015
 
 @_typing.final
 class MemberStatus(_message.Message):
+    """A member, as another one knows it."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
@@ -116,15 +132,19 @@ class MemberStatus(_message.Message):
     API_ADDRESS_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     id: _builtins.int
+    """Id of the member; never given twice."""
     peer_address: _builtins.str
     """host:port of the peer port."""
     voter: _builtins.bool
+    """Whether it votes."""
     matched_index: _builtins.int
     """Known to the leader only: last index the member has, and milliseconds since it last answered."""
     last_seen_ms: _builtins.int
+    """See `matched_index`."""
     api_address: _builtins.str
     """host:port of the gRPC API."""
     kind: _commands_pb2.MemberKind.Kind.ValueType
+    """What it is for."""
     def __init__(
         self,
         *,

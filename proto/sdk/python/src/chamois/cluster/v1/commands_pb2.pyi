@@ -21,10 +21,14 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ClusterCommand(_message.Message):
+    """One change of the cluster itself."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
     class Bootstrap(_message.Message):
+        """The first entry of a cluster."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         CLUSTER_NAME_FIELD_NUMBER: _builtins.int
@@ -35,6 +39,7 @@ class ClusterCommand(_message.Message):
         JOIN_TOKEN_FIELD_NUMBER: _builtins.int
         NEXT_MEMBER_ID_FIELD_NUMBER: _builtins.int
         cluster_name: _builtins.str
+        """Name of the cluster."""
         feature_level: _builtins.int
         """The level that a cluster of this version begins with; 0 means 1."""
         next_member_id: _builtins.int
@@ -48,7 +53,9 @@ class ClusterCommand(_message.Message):
             """The key of the CA and the key that signs tokens (PKCS#8 PEM), sealed; absent where both are kept offline."""
 
         @_builtins.property
-        def token_key(self) -> Global___SealedSecret: ...
+        def token_key(self) -> Global___SealedSecret:
+            """See `ca_key`."""
+
         @_builtins.property
         def join_token(self) -> Global___JoinToken:
             """The token that `chamois init` printed for the next members."""
@@ -78,6 +85,7 @@ class ClusterCommand(_message.Message):
 
         LEVEL_FIELD_NUMBER: _builtins.int
         level: _builtins.int
+        """The new level; one that is not higher changes nothing."""
         def __init__(
             self,
             *,
@@ -97,7 +105,9 @@ class ClusterCommand(_message.Message):
 
         TOKEN_FIELD_NUMBER: _builtins.int
         @_builtins.property
-        def token(self) -> Global___JoinToken: ...
+        def token(self) -> Global___JoinToken:
+            """The token, with the digest of its secret."""
+
         def __init__(
             self,
             *,
@@ -120,6 +130,7 @@ class ClusterCommand(_message.Message):
         PUBLIC_KEY_FIELD_NUMBER: _builtins.int
         ID_AT_LEAST_FIELD_NUMBER: _builtins.int
         token_id: _builtins.str
+        """Id of the token."""
         secret_sha256: _builtins.bytes
         """SHA-256 of the token's secret."""
         public_key: _builtins.bytes
@@ -174,6 +185,8 @@ class ClusterCommand(_message.Message):
 
         @_typing.final
         class Resealed(_message.Message):
+            """One of them."""
+
             DESCRIPTOR: _descriptor.Descriptor
 
             WAS_FIELD_NUMBER: _builtins.int
@@ -181,7 +194,9 @@ class ClusterCommand(_message.Message):
             was: _builtins.bytes
             """The first 48 bytes of the ciphertext that was opened: its encapsulated key is among them, which no other has."""
             @_builtins.property
-            def sealed(self) -> Global___SealedSecret: ...
+            def sealed(self) -> Global___SealedSecret:
+                """The same secret for the key that seals now."""
+
             def __init__(
                 self,
                 *,
@@ -196,7 +211,9 @@ class ClusterCommand(_message.Message):
 
         SECRETS_FIELD_NUMBER: _builtins.int
         @_builtins.property
-        def secrets(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClusterCommand.ResealSecrets.Resealed]: ...
+        def secrets(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClusterCommand.ResealSecrets.Resealed]:
+            """Secrets that were sealed anew."""
+
         def __init__(
             self,
             *,
@@ -216,6 +233,7 @@ class ClusterCommand(_message.Message):
 
         ID_FIELD_NUMBER: _builtins.int
         id: _builtins.str
+        """Id of the key before."""
         def __init__(
             self,
             *,
@@ -239,21 +257,29 @@ class ClusterCommand(_message.Message):
         """First entry of a cluster: gives it its id and its sealed keys. A second one changes nothing."""
 
     @_builtins.property
-    def set_feature_level(self) -> Global___ClusterCommand.SetFeatureLevel: ...
+    def set_feature_level(self) -> Global___ClusterCommand.SetFeatureLevel:
+        """See `SetFeatureLevel`."""
+
     @_builtins.property
     def create_join_token(self) -> Global___ClusterCommand.CreateJoinToken:
         """From feature level 2."""
 
     @_builtins.property
-    def admit_member(self) -> Global___ClusterCommand.AdmitMember: ...
+    def admit_member(self) -> Global___ClusterCommand.AdmitMember:
+        """See `AdmitMember`."""
+
     @_builtins.property
     def rotate_sealing_key(self) -> Global___ClusterCommand.RotateSealingKey:
         """From feature level 6."""
 
     @_builtins.property
-    def reseal_secrets(self) -> Global___ClusterCommand.ResealSecrets: ...
+    def reseal_secrets(self) -> Global___ClusterCommand.ResealSecrets:
+        """See `ResealSecrets`."""
+
     @_builtins.property
-    def retire_sealing_key(self) -> Global___ClusterCommand.RetireSealingKey: ...
+    def retire_sealing_key(self) -> Global___ClusterCommand.RetireSealingKey:
+        """See `RetireSealingKey`."""
+
     def __init__(
         self,
         *,
@@ -289,6 +315,7 @@ class SealingKeys(_message.Message):
     active_id: _builtins.str
     """For this key everything is sealed that is written."""
     public_key: _builtins.bytes
+    """X25519, 32 bytes."""
     since_ms: _builtins.int
     """Cluster time at which it became so, milliseconds since the Unix epoch."""
     retiring_id: _builtins.str
@@ -337,7 +364,9 @@ class MemberKind(_message.Message):
         KIND_WITNESS: MemberKind._Kind.ValueType  # 3
         """Votes, serves nothing, and hands leadership on."""
 
-    class Kind(_Kind, metaclass=_KindEnumTypeWrapper): ...
+    class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
+        """A voter, a learner or a witness."""
+
     KIND_UNSPECIFIED: MemberKind.Kind.ValueType  # 0
     """As KIND_VOTER."""
     KIND_VOTER: MemberKind.Kind.ValueType  # 1
@@ -366,12 +395,16 @@ class JoinToken(_message.Message):
 
     @_typing.final
     class Admitted(_message.Message):
+        """A member that it has admitted."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         MEMBER_ID_FIELD_NUMBER: _builtins.int
         PUBLIC_KEY_FIELD_NUMBER: _builtins.int
         member_id: _builtins.int
+        """Its id."""
         public_key: _builtins.bytes
+        """SubjectPublicKeyInfo (DER) that it came with."""
         def __init__(
             self,
             *,
@@ -393,11 +426,13 @@ class JoinToken(_message.Message):
     id: _builtins.str
     """16 hex digits."""
     secret_sha256: _builtins.bytes
+    """SHA-256 of its secret."""
     expires_at_ms: _builtins.int
     """Cluster time, milliseconds since the Unix epoch."""
     uses: _builtins.int
     """How many members it may admit in all."""
     kind: Global___MemberKind.Kind.ValueType
+    """What the members are for that it admits."""
     @_builtins.property
     def admitted(self) -> _containers.RepeatedCompositeFieldContainer[Global___JoinToken.Admitted]:
         """The members that it has admitted: a repeated request is given the same id."""
@@ -432,8 +467,11 @@ class SealedSecret(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     CIPHERTEXT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """What it is called, e.g. `bmc/x1000c0s0b0`: part of what is authenticated."""
     version: _builtins.int
+    """Counts up with each value of the secret: part of what is authenticated."""
     ciphertext: _builtins.bytes
+    """The sealed bytes."""
     def __init__(
         self,
         *,

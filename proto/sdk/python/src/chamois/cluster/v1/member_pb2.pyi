@@ -21,6 +21,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class CreateJoinTokenRequest(_message.Message):
+    """Request of `MemberService.CreateJoinToken`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     KIND_FIELD_NUMBER: _builtins.int
@@ -49,6 +51,8 @@ Global___CreateJoinTokenRequest: _TypeAlias = CreateJoinTokenRequest  # noqa: Y0
 
 @_typing.final
 class CreateJoinTokenResponse(_message.Message):
+    """Answer of `MemberService.CreateJoinToken`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TOKEN_FIELD_NUMBER: _builtins.int
@@ -77,10 +81,13 @@ Global___CreateJoinTokenResponse: _TypeAlias = CreateJoinTokenResponse  # noqa: 
 
 @_typing.final
 class PromoteMemberRequest(_message.Message):
+    """Request of `MemberService.PromoteMember`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.int
+    """Id of the learner."""
     def __init__(
         self,
         *,
@@ -96,6 +103,8 @@ Global___PromoteMemberRequest: _TypeAlias = PromoteMemberRequest  # noqa: Y015
 
 @_typing.final
 class PromoteMemberResponse(_message.Message):
+    """Answer of `MemberService.PromoteMember`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -111,10 +120,13 @@ Global___PromoteMemberResponse: _TypeAlias = PromoteMemberResponse  # noqa: Y015
 
 @_typing.final
 class RemoveMemberRequest(_message.Message):
+    """Request of `MemberService.RemoveMember`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.int
+    """Id of the member."""
     def __init__(
         self,
         *,
@@ -130,6 +142,8 @@ Global___RemoveMemberRequest: _TypeAlias = RemoveMemberRequest  # noqa: Y015
 
 @_typing.final
 class RemoveMemberResponse(_message.Message):
+    """Answer of `MemberService.RemoveMember`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -145,6 +159,8 @@ Global___RemoveMemberResponse: _TypeAlias = RemoveMemberResponse  # noqa: Y015
 
 @_typing.final
 class ReplaceMemberRequest(_message.Message):
+    """Request of `MemberService.ReplaceMember`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
@@ -166,6 +182,8 @@ Global___ReplaceMemberRequest: _TypeAlias = ReplaceMemberRequest  # noqa: Y015
 
 @_typing.final
 class ReplaceMemberResponse(_message.Message):
+    """Answer of `MemberService.ReplaceMember`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -181,15 +199,19 @@ Global___ReplaceMemberResponse: _TypeAlias = ReplaceMemberResponse  # noqa: Y015
 
 @_typing.final
 class SetMemberAddressRequest(_message.Message):
+    """Request of `MemberService.SetMemberAddress`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     PEER_ADDRESS_FIELD_NUMBER: _builtins.int
     API_ADDRESS_FIELD_NUMBER: _builtins.int
     id: _builtins.int
+    """Id of the member."""
     peer_address: _builtins.str
     """host:port; empty: as it is."""
     api_address: _builtins.str
+    """host:port of its gRPC API; empty: as it is."""
     def __init__(
         self,
         *,
@@ -207,6 +229,8 @@ Global___SetMemberAddressRequest: _TypeAlias = SetMemberAddressRequest  # noqa: 
 
 @_typing.final
 class SetMemberAddressResponse(_message.Message):
+    """Answer of `MemberService.SetMemberAddress`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -222,6 +246,8 @@ Global___SetMemberAddressResponse: _TypeAlias = SetMemberAddressResponse  # noqa
 
 @_typing.final
 class TransferLeaderRequest(_message.Message):
+    """Request of `MemberService.TransferLeader`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TO_FIELD_NUMBER: _builtins.int
@@ -242,10 +268,13 @@ Global___TransferLeaderRequest: _TypeAlias = TransferLeaderRequest  # noqa: Y015
 
 @_typing.final
 class TransferLeaderResponse(_message.Message):
+    """Answer of `MemberService.TransferLeader`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LEADER_ID_FIELD_NUMBER: _builtins.int
     leader_id: _builtins.int
+    """The member that leads now."""
     def __init__(
         self,
         *,
@@ -261,6 +290,8 @@ Global___TransferLeaderResponse: _TypeAlias = TransferLeaderResponse  # noqa: Y0
 
 @_typing.final
 class JoinRequest(_message.Message):
+    """Request of `JoinService.Join`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TOKEN_ID_FIELD_NUMBER: _builtins.int
@@ -270,6 +301,7 @@ class JoinRequest(_message.Message):
     API_ADDRESS_FIELD_NUMBER: _builtins.int
     NAMES_FIELD_NUMBER: _builtins.int
     token_id: _builtins.str
+    """Id of the token."""
     token_secret: _builtins.bytes
     """The token's secret: shown to nobody but a server whose CA the token names."""
     public_key: _builtins.bytes
@@ -277,6 +309,7 @@ class JoinRequest(_message.Message):
     peer_address: _builtins.str
     """host:port of its peer port and gRPC API, as the others dial them."""
     api_address: _builtins.str
+    """See `peer_address`."""
     @_builtins.property
     def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """More host names and addresses that its certificate is to be good for."""
@@ -301,10 +334,14 @@ Global___JoinRequest: _TypeAlias = JoinRequest  # noqa: Y015
 
 @_typing.final
 class JoinResponse(_message.Message):
+    """Answer of `JoinService.Join`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
     class Member(_message.Message):
+        """A member."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         ID_FIELD_NUMBER: _builtins.int
@@ -312,9 +349,13 @@ class JoinResponse(_message.Message):
         API_ADDRESS_FIELD_NUMBER: _builtins.int
         PUBLIC_KEY_FIELD_NUMBER: _builtins.int
         id: _builtins.int
+        """Its id."""
         peer_address: _builtins.str
+        """host:port of its peer port."""
         api_address: _builtins.str
+        """host:port of its gRPC API."""
         public_key: _builtins.bytes
+        """SubjectPublicKeyInfo (DER): the pinned key."""
         def __init__(
             self,
             *,
@@ -337,10 +378,13 @@ class JoinResponse(_message.Message):
     TOKEN_KEY_FIELD_NUMBER: _builtins.int
     MEMBERS_FIELD_NUMBER: _builtins.int
     member_id: _builtins.int
+    """Id of the new member."""
     cluster_name: _builtins.str
+    """Name of the cluster."""
     ca_certificate: _builtins.str
     """PEM."""
     certificate: _builtins.str
+    """The new member's certificate, PEM."""
     kek: _builtins.str
     """The key that unseals secrets, PEM. Only over a channel that the token's pin has proved. Empty where the member that was asked has
     it from a credential or a command: then the new one needs the same.

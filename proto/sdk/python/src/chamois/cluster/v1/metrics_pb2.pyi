@@ -18,6 +18,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class GetMetricsRequest(_message.Message):
+    """Request of `MetricsService.GetMetrics`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(

@@ -20,6 +20,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class GetSecretsStatusRequest(_message.Message):
+    """Request of `SecretService.GetSecretsStatus`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -35,6 +37,8 @@ Global___GetSecretsStatusRequest: _TypeAlias = GetSecretsStatusRequest  # noqa: 
 
 @_typing.final
 class SecretsStatus(_message.Message):
+    """Where the sealed secrets stand."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ACTIVE_ID_FIELD_NUMBER: _builtins.int
@@ -53,8 +57,11 @@ class SecretsStatus(_message.Message):
     secrets: _builtins.int
     """Secrets in all, and those that are still to be sealed for the key that seals."""
     to_be_resealed: _builtins.int
+    """See `secrets`."""
     @_builtins.property
-    def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___MemberKeks]: ...
+    def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___MemberKeks]:
+        """Which member has which keys."""
+
     @_builtins.property
     def unopened(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnopenedSecret]:
         """Of those that are still to be sealed, some that do not open on the member that answers; 16 at most. A rotation ends when a member
@@ -89,6 +96,7 @@ class UnopenedSecret(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """As in `SealedSecret`."""
     problem: _builtins.str
     """Why, without anything of the secret."""
     def __init__(
@@ -118,6 +126,7 @@ class MemberKeks(_message.Message):
     MISSING_IDS_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
     member_id: _builtins.int
+    """Id of the member."""
     unreachable: _builtins.bool
     """It did not answer; what it has is not known."""
     source: _builtins.str
@@ -125,7 +134,9 @@ class MemberKeks(_message.Message):
     problem: _builtins.str
     """What its source answered when it was read again."""
     @_builtins.property
-    def kek_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def kek_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the keys that it has."""
+
     @_builtins.property
     def missing_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Those of the keys in use that it has not: secrets sealed for them do not open there."""
@@ -150,6 +161,8 @@ Global___MemberKeks: _TypeAlias = MemberKeks  # noqa: Y015
 
 @_typing.final
 class RotateKekRequest(_message.Message):
+    """Request of `SecretService.RotateKek`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     KEK_FIELD_NUMBER: _builtins.int
@@ -180,6 +193,8 @@ Global___RotateKekRequest: _TypeAlias = RotateKekRequest  # noqa: Y015
 
 @_typing.final
 class RotateKekResponse(_message.Message):
+    """Answer of `SecretService.RotateKek`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
@@ -188,8 +203,11 @@ class RotateKekResponse(_message.Message):
     MEMBERS_FIELD_NUMBER: _builtins.int
     ABSENT_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     active_id: _builtins.str
+    """Id of the key that seals now."""
     retiring_id: _builtins.str
+    """Id of the key before, as long as a secret is sealed for it."""
     @_builtins.property
     def members(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Members that have kept the new key."""
@@ -217,6 +235,8 @@ Global___RotateKekResponse: _TypeAlias = RotateKekResponse  # noqa: Y015
 
 @_typing.final
 class ListKeksRequest(_message.Message):
+    """Request of `SecretPeerService.ListKeks`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -232,15 +252,21 @@ Global___ListKeksRequest: _TypeAlias = ListKeksRequest  # noqa: Y015
 
 @_typing.final
 class ListKeksResponse(_message.Message):
+    """Answer of `SecretPeerService.ListKeks`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     KEK_IDS_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
     source: _builtins.str
+    """As in `MemberKeks`."""
     problem: _builtins.str
+    """As in `MemberKeks`."""
     @_builtins.property
-    def kek_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def kek_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the keys that it has."""
+
     def __init__(
         self,
         *,
@@ -258,6 +284,8 @@ Global___ListKeksResponse: _TypeAlias = ListKeksResponse  # noqa: Y015
 
 @_typing.final
 class KeepKekRequest(_message.Message):
+    """Request of `SecretPeerService.KeepKek`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     KEK_FIELD_NUMBER: _builtins.int
@@ -265,6 +293,7 @@ class KeepKekRequest(_message.Message):
     kek: _builtins.str
     """PKCS#8 PEM; empty: the key of this id must be there."""
     id: _builtins.str
+    """Id of the key."""
     def __init__(
         self,
         *,
@@ -281,6 +310,8 @@ Global___KeepKekRequest: _TypeAlias = KeepKekRequest  # noqa: Y015
 
 @_typing.final
 class KeepKekResponse(_message.Message):
+    """Answer of `SecretPeerService.KeepKek`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -296,10 +327,13 @@ Global___KeepKekResponse: _TypeAlias = KeepKekResponse  # noqa: Y015
 
 @_typing.final
 class FetchKekRequest(_message.Message):
+    """Request of `SecretPeerService.FetchKek`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Id of the key."""
     def __init__(
         self,
         *,
@@ -315,6 +349,8 @@ Global___FetchKekRequest: _TypeAlias = FetchKekRequest  # noqa: Y015
 
 @_typing.final
 class FetchKekResponse(_message.Message):
+    """Answer of `SecretPeerService.FetchKek`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     KEK_FIELD_NUMBER: _builtins.int

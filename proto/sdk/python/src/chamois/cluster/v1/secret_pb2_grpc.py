@@ -178,7 +178,8 @@ class SecretPeerServiceServicer(object):
     """
 
     def ListKeks(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Which keys the member that is asked has; their ids, never the keys.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

@@ -83,6 +83,7 @@ class SecretPeerServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SecretPeerServiceAsyncStub: ...
     ListKeks: _grpc.UnaryUnaryMultiCallable[_secret_pb2.ListKeksRequest, _secret_pb2.ListKeksResponse]
+    """Which keys the member that is asked has; their ids, never the keys."""
     KeepKek: _grpc.UnaryUnaryMultiCallable[_secret_pb2.KeepKekRequest, _secret_pb2.KeepKekResponse]
     """Answers when the key is on disk; a member whose keys come from elsewhere must have been given it there."""
     FetchKek: _grpc.UnaryUnaryMultiCallable[_secret_pb2.FetchKekRequest, _secret_pb2.FetchKekResponse]
@@ -94,6 +95,7 @@ class SecretPeerServiceAsyncStub(SecretPeerServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListKeks: _aio.UnaryUnaryMultiCallable[_secret_pb2.ListKeksRequest, _secret_pb2.ListKeksResponse]  # type: ignore[assignment]
+    """Which keys the member that is asked has; their ids, never the keys."""
     KeepKek: _aio.UnaryUnaryMultiCallable[_secret_pb2.KeepKekRequest, _secret_pb2.KeepKekResponse]  # type: ignore[assignment]
     """Answers when the key is on disk; a member whose keys come from elsewhere must have been given it there."""
     FetchKek: _aio.UnaryUnaryMultiCallable[_secret_pb2.FetchKekRequest, _secret_pb2.FetchKekResponse]  # type: ignore[assignment]
@@ -107,7 +109,8 @@ class SecretPeerServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _secret_pb2.ListKeksRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_secret_pb2.ListKeksResponse, _abc.Awaitable[_secret_pb2.ListKeksResponse]]: ...
+    ) -> _typing.Union[_secret_pb2.ListKeksResponse, _abc.Awaitable[_secret_pb2.ListKeksResponse]]:
+        """Which keys the member that is asked has; their ids, never the keys."""
 
     @_abc_1.abstractmethod
     def KeepKek(

@@ -18,6 +18,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class SaveSnapshotRequest(_message.Message):
+    """Request of `SnapshotService.SaveSnapshot`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -33,6 +35,8 @@ Global___SaveSnapshotRequest: _TypeAlias = SaveSnapshotRequest  # noqa: Y015
 
 @_typing.final
 class SaveSnapshotResponse(_message.Message):
+    """Answer of `SnapshotService.SaveSnapshot`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     DATA_FIELD_NUMBER: _builtins.int

@@ -8,6 +8,16 @@ from chamois.console.v1.console_pb2 import GetConsoleRequest as GetConsoleReques
 from chamois.console.v1.console_pb2 import ListConsolesRequest as ListConsolesRequest
 from chamois.console.v1.console_pb2 import ListConsolesResponse as ListConsolesResponse
 from chamois.console.v1.console_pb2_grpc import ConsoleServiceStub as ConsoleServiceStub
+from chamois.console.v1.remote_console_pb2 import GetRemoteConsoleHealthRequest as GetRemoteConsoleHealthRequest
+from chamois.console.v1.remote_console_pb2 import ListRemoteConsolesRequest as ListRemoteConsolesRequest
+from chamois.console.v1.remote_console_pb2 import ListRemoteConsolesResponse as ListRemoteConsolesResponse
+from chamois.console.v1.remote_console_pb2 import ProbeRemoteConsoleRequest as ProbeRemoteConsoleRequest
+from chamois.console.v1.remote_console_pb2 import ProbeRemoteConsoleResponse as ProbeRemoteConsoleResponse
+from chamois.console.v1.remote_console_pb2 import RemoteConsole as RemoteConsole
+from chamois.console.v1.remote_console_pb2 import RemoteConsoleHealth as RemoteConsoleHealth
+from chamois.console.v1.remote_console_pb2 import RemoteConsoleInput as RemoteConsoleInput
+from chamois.console.v1.remote_console_pb2 import RemoteConsoleOutput as RemoteConsoleOutput
+from chamois.console.v1.remote_console_pb2_grpc import RemoteConsoleServiceStub as RemoteConsoleServiceStub
 
 __all__ = [
     "Console",
@@ -15,6 +25,16 @@ __all__ = [
     "ConsoleOutput",
     "ConsoleServiceStub",
     "GetConsoleRequest",
+    "GetRemoteConsoleHealthRequest",
     "ListConsolesRequest",
     "ListConsolesResponse",
+    "ListRemoteConsolesRequest",
+    "ListRemoteConsolesResponse",
+    "ProbeRemoteConsoleRequest",
+    "ProbeRemoteConsoleResponse",
+    "RemoteConsole",
+    "RemoteConsoleHealth",
+    "RemoteConsoleInput",
+    "RemoteConsoleOutput",
+    "RemoteConsoleServiceStub",
 ]

@@ -20,10 +20,14 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ConsoleInput(_message.Message):
+    """What the caller of a console sends."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
     class Open(_message.Message):
+        """Which console, and how."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         NODE_FIELD_NUMBER: _builtins.int
@@ -34,7 +38,9 @@ class ConsoleInput(_message.Message):
         read_only: _builtins.bool
         """Only looks on: what is typed is refused."""
         @_builtins.property
-        def size(self) -> Global___ConsoleInput.Size: ...
+        def size(self) -> Global___ConsoleInput.Size:
+            """As `ConsoleInput.size`."""
+
         def __init__(
             self,
             *,
@@ -50,12 +56,16 @@ class ConsoleInput(_message.Message):
 
     @_typing.final
     class Size(_message.Message):
+        """Size of the caller's terminal."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         COLUMNS_FIELD_NUMBER: _builtins.int
         ROWS_FIELD_NUMBER: _builtins.int
         columns: _builtins.int
+        """Characters of a line."""
         rows: _builtins.int
+        """Lines."""
         def __init__(
             self,
             *,
@@ -100,6 +110,8 @@ Global___ConsoleInput: _TypeAlias = ConsoleInput  # noqa: Y015
 
 @_typing.final
 class ConsoleOutput(_message.Message):
+    """What the caller of a console is sent."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
@@ -110,7 +122,9 @@ class ConsoleOutput(_message.Message):
 
         CONSOLE_FIELD_NUMBER: _builtins.int
         @_builtins.property
-        def console(self) -> Global___Console: ...
+        def console(self) -> Global___Console:
+            """How it is reached."""
+
         def __init__(
             self,
             *,
@@ -126,10 +140,13 @@ class ConsoleOutput(_message.Message):
     DATA_FIELD_NUMBER: _builtins.int
     ENDED_FIELD_NUMBER: _builtins.int
     data: _builtins.bytes
+    """What the console said."""
     ended: _builtins.str
     """Why it ended, for a person."""
     @_builtins.property
-    def opened(self) -> Global___ConsoleOutput.Opened: ...
+    def opened(self) -> Global___ConsoleOutput.Opened:
+        """The console is connected."""
+
     def __init__(
         self,
         *,
@@ -149,10 +166,13 @@ Global___ConsoleOutput: _TypeAlias = ConsoleOutput  # noqa: Y015
 
 @_typing.final
 class GetConsoleRequest(_message.Message):
+    """Request of `ConsoleService.GetConsole`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NODE_FIELD_NUMBER: _builtins.int
     node: _builtins.str
+    """Xname of the node."""
     def __init__(
         self,
         *,
@@ -168,6 +188,8 @@ Global___GetConsoleRequest: _TypeAlias = GetConsoleRequest  # noqa: Y015
 
 @_typing.final
 class ListConsolesRequest(_message.Message):
+    """Request of `ConsoleService.ListConsoles`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NODE_FIELD_NUMBER: _builtins.int
@@ -190,11 +212,15 @@ Global___ListConsolesRequest: _TypeAlias = ListConsolesRequest  # noqa: Y015
 
 @_typing.final
 class ListConsolesResponse(_message.Message):
+    """Answer of `ConsoleService.ListConsoles`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CONSOLES_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def consoles(self) -> _containers.RepeatedCompositeFieldContainer[Global___Console]: ...
+    def consoles(self) -> _containers.RepeatedCompositeFieldContainer[Global___Console]:
+        """Sorted by xname of the node."""
+
     def __init__(
         self,
         *,
@@ -210,6 +236,8 @@ Global___ListConsolesResponse: _TypeAlias = ListConsolesResponse  # noqa: Y015
 
 @_typing.final
 class Console(_message.Message):
+    """How the serial console of a node is reached."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NODE_FIELD_NUMBER: _builtins.int
@@ -223,7 +251,9 @@ class Console(_message.Message):
     protocol: _builtins.str
     """`ssh` or `ipmi`; only `ssh` can be connected to here."""
     address: _builtins.str
+    """Host name or address of the BMC."""
     port: _builtins.int
+    """TCP port of the BMC's SSH service; of `ipmi` UDP."""
     entry_command: _builtins.str
     """What is typed once logged in to reach the serial line, e.g. `vsp`; empty where the port is the line itself."""
     conman: _builtins.str

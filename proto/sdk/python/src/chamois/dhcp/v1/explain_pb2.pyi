@@ -36,6 +36,7 @@ class ExplainDhcpRequest(_message.Message):
     LINK_FIELD_NUMBER: _builtins.int
     REQUESTED_FIELD_NUMBER: _builtins.int
     mac: _builtins.str
+    """MAC of the client, in any case."""
     network: _builtins.str
     """Name of a `[[network]]` of this member; empty: those where it gets an answer, or if it gets none, all."""
     vendor_class: _builtins.str
@@ -77,6 +78,8 @@ Global___ExplainDhcpRequest: _TypeAlias = ExplainDhcpRequest  # noqa: Y015
 
 @_typing.final
 class DhcpExplanation(_message.Message):
+    """What a client hears, and why."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     MAC_FIELD_NUMBER: _builtins.int
@@ -89,6 +92,7 @@ class DhcpExplanation(_message.Message):
     UNKNOWN_FIELD_NUMBER: _builtins.int
     NETWORKS_FIELD_NUMBER: _builtins.int
     mac: _builtins.str
+    """MAC of the client, lower case with colons."""
     member: _builtins.int
     """The member that answered; others may be behind or ahead of it."""
     revision: _builtins.int
@@ -112,7 +116,9 @@ class DhcpExplanation(_message.Message):
         """Absent: nobody has told of it, or SMD knows it by now."""
 
     @_builtins.property
-    def networks(self) -> _containers.RepeatedCompositeFieldContainer[Global___DhcpNetworkAnswer]: ...
+    def networks(self) -> _containers.RepeatedCompositeFieldContainer[Global___DhcpNetworkAnswer]:
+        """One for each network that was asked for, or on which it gets an answer."""
+
     def __init__(
         self,
         *,
@@ -147,10 +153,13 @@ class DhcpKnownInterface(_message.Message):
     component_id: _builtins.str
     """Xname; empty: nobody's."""
     description: _builtins.str
+    """As SMD has it."""
     boots: _builtins.bool
     """Whether its component is given something to boot."""
     @_builtins.property
-    def addresses(self) -> _containers.RepeatedCompositeFieldContainer[Global___DhcpKnownAddress]: ...
+    def addresses(self) -> _containers.RepeatedCompositeFieldContainer[Global___DhcpKnownAddress]:
+        """In the order of SMD."""
+
     def __init__(
         self,
         *,
@@ -169,11 +178,14 @@ Global___DhcpKnownInterface: _TypeAlias = DhcpKnownInterface  # noqa: Y015
 
 @_typing.final
 class DhcpKnownAddress(_message.Message):
+    """An address that SMD has for the interface."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ADDRESS_FIELD_NUMBER: _builtins.int
     SUBNET_FIELD_NUMBER: _builtins.int
     address: _builtins.str
+    """IPv4 or IPv6."""
     subnet: _builtins.str
     """The subnet that DHCP serves it in (CIDR); empty: none."""
     def __init__(
@@ -235,6 +247,7 @@ class DhcpNetworkAnswer(_message.Message):
     service_address: _builtins.str
     """What option 54 and all URLs name."""
     turn: Global___DhcpNetworkAnswer.Turn.ValueType
+    """Whether this member answers."""
     turn_reason: _builtins.str
     """What that means, for a person."""
     subnet: _builtins.str
@@ -274,6 +287,8 @@ Global___DhcpNetworkAnswer: _TypeAlias = DhcpNetworkAnswer  # noqa: Y015
 
 @_typing.final
 class DhcpAnswer(_message.Message):
+    """What the client hears after one packet."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     class _Outcome:
@@ -284,6 +299,7 @@ class DhcpAnswer(_message.Message):
         DESCRIPTOR: _descriptor.EnumDescriptor
         OUTCOME_UNSPECIFIED: DhcpAnswer._Outcome.ValueType  # 0
         OUTCOME_OFFER: DhcpAnswer._Outcome.ValueType  # 1
+        """DHCPOFFER."""
         OUTCOME_ACK: DhcpAnswer._Outcome.ValueType  # 2
         """DHCPACK at once."""
         OUTCOME_ACK_AFTER_COMMIT: DhcpAnswer._Outcome.ValueType  # 3
@@ -293,9 +309,12 @@ class DhcpAnswer(_message.Message):
         OUTCOME_SILENCE: DhcpAnswer._Outcome.ValueType  # 5
         """Nothing."""
 
-    class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper): ...
+    class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
+        """Which packet is sent."""
+
     OUTCOME_UNSPECIFIED: DhcpAnswer.Outcome.ValueType  # 0
     OUTCOME_OFFER: DhcpAnswer.Outcome.ValueType  # 1
+    """DHCPOFFER."""
     OUTCOME_ACK: DhcpAnswer.Outcome.ValueType  # 2
     """DHCPACK at once."""
     OUTCOME_ACK_AFTER_COMMIT: DhcpAnswer.Outcome.ValueType  # 3
@@ -317,6 +336,7 @@ class DhcpAnswer(_message.Message):
     DESTINATION_FIELD_NUMBER: _builtins.int
     IGNORED_BY_FIELD_NUMBER: _builtins.int
     outcome: Global___DhcpAnswer.Outcome.ValueType
+    """Which packet is sent."""
     reason: _builtins.str
     """Name of the reason of a silence, or of what is missing in an answer, as in `chamois_dhcp_packets_total`."""
     why: _builtins.str
@@ -326,7 +346,9 @@ class DhcpAnswer(_message.Message):
     next_server: _builtins.str
     """Where it boots from, in the fields of BOOTP; empty: nothing is said."""
     file: _builtins.str
+    """See `next_server`."""
     server_name: _builtins.str
+    """See `next_server`."""
     boot_reason: _builtins.str
     """Why it boots that, or nothing, for a person."""
     destination: _builtins.str
@@ -373,11 +395,13 @@ class DhcpPolicyPlace(_message.Message):
     OF_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the policy."""
     place: _builtins.int
     """Its number, from 1 on, in the order in which policies are looked at: by priority, then by name."""
     of: _builtins.int
     """How many there are."""
     priority: _builtins.int
+    """Its priority."""
     def __init__(
         self,
         *,
@@ -396,6 +420,8 @@ Global___DhcpPolicyPlace: _TypeAlias = DhcpPolicyPlace  # noqa: Y015
 
 @_typing.final
 class DhcpOptionValue(_message.Message):
+    """An option of an answer."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CODE_FIELD_NUMBER: _builtins.int
@@ -403,6 +429,7 @@ class DhcpOptionValue(_message.Message):
     VALUE_FIELD_NUMBER: _builtins.int
     HEX_FIELD_NUMBER: _builtins.int
     code: _builtins.int
+    """Its code."""
     name: _builtins.str
     """As IANA calls it; empty: no name is known here."""
     value: _builtins.str

@@ -40,7 +40,9 @@ class DhcpLease(_message.Message):
         STATE_DECLINED: DhcpLease._State.ValueType  # 3
         """The client found it in use by somebody else. Nobody gets it before `ends_at_ms`."""
 
-    class State(_State, metaclass=_StateEnumTypeWrapper): ...
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """Whose the address is."""
+
     STATE_UNSPECIFIED: DhcpLease.State.ValueType  # 0
     STATE_BOUND: DhcpLease.State.ValueType  # 1
     """The client may use it until `ends_at_ms`. After that it is free, and kept so that the client gets it again."""
@@ -65,15 +67,19 @@ class DhcpLease(_message.Message):
     client_id: _builtins.bytes
     """Option 61; empty if the client sent none, or its MAC."""
     state: Global___DhcpLease.State.ValueType
+    """Whose the address is."""
     bound_at_ms: _builtins.int
     """When this client got it, cluster time."""
     ends_at_ms: _builtins.int
+    """See `state`; cluster time, milliseconds since the Unix epoch."""
     hostname: _builtins.str
     """Option 12, as the client said."""
     vendor_class: _builtins.str
     """Option 60, as the client said."""
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,
@@ -117,7 +123,9 @@ class HeldAddress(_message.Message):
     of all subnets.
     """
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,
@@ -167,7 +175,9 @@ class UnknownClient(_message.Message):
     hostname: _builtins.str
     """Option 12."""
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,
@@ -208,9 +218,11 @@ class ListDhcpLeasesRequest(_message.Message):
     network: _builtins.str
     """CIDR."""
     mac: _builtins.str
+    """Of the client, in any case."""
     state: Global___DhcpLease.State.ValueType
     """Of those whose time is not over."""
     address: _builtins.str
+    """Of this address alone."""
     ended: _builtins.bool
     """Those whose time is over: the address is free, and kept in mind for its client. Not together with `state`."""
     page_size: _builtins.int
@@ -245,6 +257,8 @@ Global___ListDhcpLeasesRequest: _TypeAlias = ListDhcpLeasesRequest  # noqa: Y015
 
 @_typing.final
 class ListDhcpLeasesResponse(_message.Message):
+    """Answer of `DhcpLeaseService.ListDhcpLeases`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LEASES_FIELD_NUMBER: _builtins.int
@@ -256,7 +270,9 @@ class ListDhcpLeasesResponse(_message.Message):
     next_page_token: _builtins.str
     """Where the next page begins; empty: there is none."""
     @_builtins.property
-    def leases(self) -> _containers.RepeatedCompositeFieldContainer[Global___DhcpLease]: ...
+    def leases(self) -> _containers.RepeatedCompositeFieldContainer[Global___DhcpLease]:
+        """Sorted by address."""
+
     @_builtins.property
     def component_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """In the order of `leases`: the component that SMD has the client's MAC for; empty: none."""
@@ -279,11 +295,14 @@ Global___ListDhcpLeasesResponse: _TypeAlias = ListDhcpLeasesResponse  # noqa: Y0
 
 @_typing.final
 class DeleteDhcpLeaseRequest(_message.Message):
+    """Request of `DhcpLeaseService.DeleteDhcpLease`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ADDRESS_FIELD_NUMBER: _builtins.int
     FORCE_FIELD_NUMBER: _builtins.int
     address: _builtins.str
+    """The address."""
     force: _builtins.bool
     """Free at once, although its client may use it still."""
     def __init__(
@@ -302,10 +321,13 @@ Global___DeleteDhcpLeaseRequest: _TypeAlias = DeleteDhcpLeaseRequest  # noqa: Y0
 
 @_typing.final
 class DeleteDhcpLeaseResponse(_message.Message):
+    """Answer of `DhcpLeaseService.DeleteDhcpLease`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     def __init__(
         self,
         *,
@@ -321,14 +343,25 @@ Global___DeleteDhcpLeaseResponse: _TypeAlias = DeleteDhcpLeaseResponse  # noqa: 
 
 @_typing.final
 class ListHeldAddressesRequest(_message.Message):
+    """Request of `DhcpLeaseService.ListHeldAddresses`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000."""
+    page_token: _builtins.str
+    """`next_page_token` of the answer before; the filters must be the same as there."""
     def __init__(
         self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -336,19 +369,27 @@ Global___ListHeldAddressesRequest: _TypeAlias = ListHeldAddressesRequest  # noqa
 
 @_typing.final
 class ListHeldAddressesResponse(_message.Message):
+    """Answer of `DhcpLeaseService.ListHeldAddresses`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ADDRESSES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Where the next page begins; empty: there is none."""
     @_builtins.property
-    def addresses(self) -> _containers.RepeatedCompositeFieldContainer[Global___HeldAddress]: ...
+    def addresses(self) -> _containers.RepeatedCompositeFieldContainer[Global___HeldAddress]:
+        """Sorted, IPv4 first."""
+
     def __init__(
         self,
         *,
         addresses: _abc.Iterable[Global___HeldAddress] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -356,11 +397,14 @@ Global___ListHeldAddressesResponse: _TypeAlias = ListHeldAddressesResponse  # no
 
 @_typing.final
 class DeleteHeldAddressRequest(_message.Message):
+    """Request of `DhcpLeaseService.DeleteHeldAddress`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ADDRESS_FIELD_NUMBER: _builtins.int
     FORCE_FIELD_NUMBER: _builtins.int
     address: _builtins.str
+    """The address."""
     force: _builtins.bool
     """Refused without: the old owner may use it still."""
     def __init__(
@@ -379,10 +423,13 @@ Global___DeleteHeldAddressRequest: _TypeAlias = DeleteHeldAddressRequest  # noqa
 
 @_typing.final
 class DeleteHeldAddressResponse(_message.Message):
+    """Answer of `DhcpLeaseService.DeleteHeldAddress`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     def __init__(
         self,
         *,
@@ -398,14 +445,25 @@ Global___DeleteHeldAddressResponse: _TypeAlias = DeleteHeldAddressResponse  # no
 
 @_typing.final
 class ListUnknownClientsRequest(_message.Message):
+    """Request of `DhcpLeaseService.ListUnknownClients`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000."""
+    page_token: _builtins.str
+    """`next_page_token` of the answer before; the filters must be the same as there."""
     def __init__(
         self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -413,19 +471,27 @@ Global___ListUnknownClientsRequest: _TypeAlias = ListUnknownClientsRequest  # no
 
 @_typing.final
 class ListUnknownClientsResponse(_message.Message):
+    """Answer of `DhcpLeaseService.ListUnknownClients`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CLIENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Where the next page begins; empty: there is none."""
     @_builtins.property
-    def clients(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnknownClient]: ...
+    def clients(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnknownClient]:
+        """Sorted by MAC."""
+
     def __init__(
         self,
         *,
         clients: _abc.Iterable[Global___UnknownClient] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clients", b"clients"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clients", b"clients", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -433,6 +499,8 @@ Global___ListUnknownClientsResponse: _TypeAlias = ListUnknownClientsResponse  # 
 
 @_typing.final
 class AdoptUnknownClientRequest(_message.Message):
+    """Request of `DhcpLeaseService.AdoptUnknownClient`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     MAC_FIELD_NUMBER: _builtins.int
@@ -440,6 +508,7 @@ class AdoptUnknownClientRequest(_message.Message):
     NID_FIELD_NUMBER: _builtins.int
     IP_ADDRESS_FIELD_NUMBER: _builtins.int
     mac: _builtins.str
+    """MAC of the client."""
     xname: _builtins.str
     """Of the node or the BMC; it is created if SMD does not have it."""
     nid: _builtins.int
@@ -466,10 +535,13 @@ Global___AdoptUnknownClientRequest: _TypeAlias = AdoptUnknownClientRequest  # no
 
 @_typing.final
 class AdoptUnknownClientResponse(_message.Message):
+    """Answer of `DhcpLeaseService.AdoptUnknownClient`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     def __init__(
         self,
         *,

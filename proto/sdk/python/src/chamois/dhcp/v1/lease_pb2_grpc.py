@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class DhcpLeaseServiceStub(object):
-    """Missing associated documentation comment in .proto file."""
+    """Addresses that clients have of pools, addresses that are held, and clients that nobody knows.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -67,7 +68,8 @@ class DhcpLeaseServiceStub(object):
 
 
 class DhcpLeaseServiceServicer(object):
-    """Missing associated documentation comment in .proto file."""
+    """Addresses that clients have of pools, addresses that are held, and clients that nobody knows.
+    """
 
     def ListDhcpLeases(self, request, context):
         """Sorted by address.
@@ -106,7 +108,8 @@ class DhcpLeaseServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListUnknownClients(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """MACs that have asked for an address and that SMD does not know, sorted.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -153,7 +156,8 @@ def add_DhcpLeaseServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class DhcpLeaseService(object):
-    """Missing associated documentation comment in .proto file."""
+    """Addresses that clients have of pools, addresses that are held, and clients that nobody knows.
+    """
 
     @staticmethod
     def ListDhcpLeases(request,

@@ -27,6 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class DhcpLeaseServiceStub:
+    """Addresses that clients have of pools, addresses that are held, and clients that nobody knows."""
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
@@ -44,9 +46,12 @@ class DhcpLeaseServiceStub:
     it is treated as such.
     """
     ListUnknownClients: _grpc.UnaryUnaryMultiCallable[_lease_pb2.ListUnknownClientsRequest, _lease_pb2.ListUnknownClientsResponse]
+    """MACs that have asked for an address and that SMD does not know, sorted."""
 
 @_typing.type_check_only
 class DhcpLeaseServiceAsyncStub(DhcpLeaseServiceStub):
+    """Addresses that clients have of pools, addresses that are held, and clients that nobody knows."""
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListDhcpLeases: _aio.UnaryUnaryMultiCallable[_lease_pb2.ListDhcpLeasesRequest, _lease_pb2.ListDhcpLeasesResponse]  # type: ignore[assignment]
     """Sorted by address."""
@@ -61,8 +66,11 @@ class DhcpLeaseServiceAsyncStub(DhcpLeaseServiceStub):
     it is treated as such.
     """
     ListUnknownClients: _aio.UnaryUnaryMultiCallable[_lease_pb2.ListUnknownClientsRequest, _lease_pb2.ListUnknownClientsResponse]  # type: ignore[assignment]
+    """MACs that have asked for an address and that SMD does not know, sorted."""
 
 class DhcpLeaseServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Addresses that clients have of pools, addresses that are held, and clients that nobody knows."""
+
     @_abc_1.abstractmethod
     def ListDhcpLeases(
         self,
@@ -110,6 +118,7 @@ class DhcpLeaseServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _lease_pb2.ListUnknownClientsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_lease_pb2.ListUnknownClientsResponse, _abc.Awaitable[_lease_pb2.ListUnknownClientsResponse]]: ...
+    ) -> _typing.Union[_lease_pb2.ListUnknownClientsResponse, _abc.Awaitable[_lease_pb2.ListUnknownClientsResponse]]:
+        """MACs that have asked for an address and that SMD does not know, sorted."""
 
 def add_DhcpLeaseServiceServicer_to_server(servicer: DhcpLeaseServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

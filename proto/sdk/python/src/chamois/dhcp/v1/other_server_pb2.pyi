@@ -44,13 +44,17 @@ class DhcpServer(_message.Message):
     is_expected: _builtins.bool
     """It is one of the network's `dhcp-other-servers`, and no rogue."""
     offers: _builtins.int
+    """DHCPOFFERs that it has sent."""
     acks: _builtins.int
+    """DHCPACKs that it has sent."""
     naks: _builtins.int
+    """DHCPNAKs that it has sent."""
     requests: _builtins.int
     """DHCPREQUESTs of clients that have chosen it."""
     first_seen_at_ms: _builtins.int
     """Cluster time."""
     last_seen_at_ms: _builtins.int
+    """Cluster time."""
     last_client: _builtins.str
     """MAC of the client that it was seen with last."""
     def __init__(
@@ -84,6 +88,8 @@ class ObservedAnswer(_message.Message):
 
     @_typing.final
     class Difference(_message.Message):
+        """What is not the same."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         FIELD_FIELD_NUMBER: _builtins.int
@@ -92,7 +98,9 @@ class ObservedAnswer(_message.Message):
         field: _builtins.str
         """`answer`, `address`, `router`, `netmask`, `dns`, `boot-file`, `next-server` or `lease-s`."""
         ours: _builtins.str
+        """What this member would say; empty: nothing."""
         theirs: _builtins.str
+        """What the other server says; empty: nothing."""
         def __init__(
             self,
             *,
@@ -154,8 +162,11 @@ class ObservedNetwork(_message.Message):
     SAME_FIELD_NUMBER: _builtins.int
     DIFFERENT_FIELD_NUMBER: _builtins.int
     network: _builtins.str
+    """Name of the `[[network]]`."""
     same: _builtins.int
+    """Answers that were the same."""
     different: _builtins.int
+    """Answers that were not."""
     def __init__(
         self,
         *,
@@ -173,6 +184,8 @@ Global___ObservedNetwork: _TypeAlias = ObservedNetwork  # noqa: Y015
 
 @_typing.final
 class ListDhcpServersRequest(_message.Message):
+    """Request of `DhcpWatchService.ListDhcpServers`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -188,11 +201,15 @@ Global___ListDhcpServersRequest: _TypeAlias = ListDhcpServersRequest  # noqa: Y0
 
 @_typing.final
 class ListDhcpServersResponse(_message.Message):
+    """Answer of `DhcpWatchService.ListDhcpServers`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SERVERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def servers(self) -> _containers.RepeatedCompositeFieldContainer[Global___DhcpServer]: ...
+    def servers(self) -> _containers.RepeatedCompositeFieldContainer[Global___DhcpServer]:
+        """Sorted by network and address."""
+
     def __init__(
         self,
         *,
@@ -208,6 +225,8 @@ Global___ListDhcpServersResponse: _TypeAlias = ListDhcpServersResponse  # noqa: 
 
 @_typing.final
 class ListObservedAnswersRequest(_message.Message):
+    """Request of `DhcpWatchService.ListObservedAnswers`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -223,6 +242,8 @@ Global___ListObservedAnswersRequest: _TypeAlias = ListObservedAnswersRequest  # 
 
 @_typing.final
 class ListObservedAnswersResponse(_message.Message):
+    """Answer of `DhcpWatchService.ListObservedAnswers`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ANSWERS_FIELD_NUMBER: _builtins.int
@@ -232,7 +253,9 @@ class ListObservedAnswersResponse(_message.Message):
         """Sorted by network and MAC. A client that has got the same answer since is not among them."""
 
     @_builtins.property
-    def networks(self) -> _containers.RepeatedCompositeFieldContainer[Global___ObservedNetwork]: ...
+    def networks(self) -> _containers.RepeatedCompositeFieldContainer[Global___ObservedNetwork]:
+        """One for each network that is observed."""
+
     def __init__(
         self,
         *,

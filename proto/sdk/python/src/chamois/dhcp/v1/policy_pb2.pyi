@@ -45,10 +45,13 @@ class DhcpPolicy(_message.Message):
         DOMAIN_APPEND_EITHER: DhcpPolicy._DomainAppend.ValueType  # 2
         """The policy's domain, else the subnet's: what coresmd does if nothing is said."""
         DOMAIN_APPEND_SUBNET: DhcpPolicy._DomainAppend.ValueType  # 3
+        """The subnet's domain."""
         DOMAIN_APPEND_POLICY: DhcpPolicy._DomainAppend.ValueType  # 4
+        """The policy's domain."""
         DOMAIN_APPEND_SUBNET_POLICY: DhcpPolicy._DomainAppend.ValueType  # 5
         """First the subnet's, then the policy's."""
         DOMAIN_APPEND_POLICY_SUBNET: DhcpPolicy._DomainAppend.ValueType  # 6
+        """First the policy's, then the subnet's."""
 
     class DomainAppend(_DomainAppend, metaclass=_DomainAppendEnumTypeWrapper):
         """coresmd's `domain_append`; its `global` is the subnet's domain, its `rule` the policy's."""
@@ -60,10 +63,13 @@ class DhcpPolicy(_message.Message):
     DOMAIN_APPEND_EITHER: DhcpPolicy.DomainAppend.ValueType  # 2
     """The policy's domain, else the subnet's: what coresmd does if nothing is said."""
     DOMAIN_APPEND_SUBNET: DhcpPolicy.DomainAppend.ValueType  # 3
+    """The subnet's domain."""
     DOMAIN_APPEND_POLICY: DhcpPolicy.DomainAppend.ValueType  # 4
+    """The policy's domain."""
     DOMAIN_APPEND_SUBNET_POLICY: DhcpPolicy.DomainAppend.ValueType  # 5
     """First the subnet's, then the policy's."""
     DOMAIN_APPEND_POLICY_SUBNET: DhcpPolicy.DomainAppend.ValueType  # 6
+    """First the policy's, then the subnet's."""
 
     NAME_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
@@ -90,6 +96,7 @@ class DhcpPolicy(_message.Message):
     name: _builtins.str
     """What it is found by: 1 to 128 letters, digits and `-_.`, of which the first is a letter or a digit."""
     description: _builtins.str
+    """Free text for people; may be empty."""
     priority: _builtins.int
     """0 to 1000, the highest first; absent: 500. Of equal ones the first by name."""
     continues: _builtins.bool
@@ -137,7 +144,9 @@ class DhcpPolicy(_message.Message):
         """SMD's roles and subroles."""
 
     @_builtins.property
-    def sub_roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def sub_roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """See `roles`."""
+
     @_builtins.property
     def routers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Option 3, in order."""
@@ -155,7 +164,9 @@ class DhcpPolicy(_message.Message):
         """Further options, each code once."""
 
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,
@@ -194,6 +205,8 @@ Global___DhcpPolicy: _TypeAlias = DhcpPolicy  # noqa: Y015
 
 @_typing.final
 class ListDhcpPoliciesRequest(_message.Message):
+    """Request of `DhcpPolicyService.ListDhcpPolicies`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -209,11 +222,15 @@ Global___ListDhcpPoliciesRequest: _TypeAlias = ListDhcpPoliciesRequest  # noqa: 
 
 @_typing.final
 class ListDhcpPoliciesResponse(_message.Message):
+    """Answer of `DhcpPolicyService.ListDhcpPolicies`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     POLICIES_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def policies(self) -> _containers.RepeatedCompositeFieldContainer[Global___DhcpPolicy]: ...
+    def policies(self) -> _containers.RepeatedCompositeFieldContainer[Global___DhcpPolicy]:
+        """In the order in which they are looked at."""
+
     def __init__(
         self,
         *,
@@ -229,10 +246,13 @@ Global___ListDhcpPoliciesResponse: _TypeAlias = ListDhcpPoliciesResponse  # noqa
 
 @_typing.final
 class GetDhcpPolicyRequest(_message.Message):
+    """Request of `DhcpPolicyService.GetDhcpPolicy`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the policy."""
     def __init__(
         self,
         *,
@@ -248,11 +268,15 @@ Global___GetDhcpPolicyRequest: _TypeAlias = GetDhcpPolicyRequest  # noqa: Y015
 
 @_typing.final
 class PutDhcpPolicyRequest(_message.Message):
+    """Request of `DhcpPolicyService.PutDhcpPolicy`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     POLICY_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def policy(self) -> Global___DhcpPolicy: ...
+    def policy(self) -> Global___DhcpPolicy:
+        """The policy as it is to be; its meta is not read."""
+
     def __init__(
         self,
         *,
@@ -268,10 +292,13 @@ Global___PutDhcpPolicyRequest: _TypeAlias = PutDhcpPolicyRequest  # noqa: Y015
 
 @_typing.final
 class DeleteDhcpPolicyRequest(_message.Message):
+    """Request of `DhcpPolicyService.DeleteDhcpPolicy`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the policy."""
     def __init__(
         self,
         *,
@@ -287,10 +314,13 @@ Global___DeleteDhcpPolicyRequest: _TypeAlias = DeleteDhcpPolicyRequest  # noqa: 
 
 @_typing.final
 class DeleteDhcpPolicyResponse(_message.Message):
+    """Answer of `DhcpPolicyService.DeleteDhcpPolicy`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     def __init__(
         self,
         *,

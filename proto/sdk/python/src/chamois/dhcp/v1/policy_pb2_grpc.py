@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class DhcpPolicyServiceStub(object):
-    """Missing associated documentation comment in .proto file."""
+    """What DHCP tells some clients beside what their subnet says.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -57,7 +58,8 @@ class DhcpPolicyServiceStub(object):
 
 
 class DhcpPolicyServiceServicer(object):
-    """Missing associated documentation comment in .proto file."""
+    """What DHCP tells some clients beside what their subnet says.
+    """
 
     def ListDhcpPolicies(self, request, context):
         """In the order in which they are looked at.
@@ -67,7 +69,8 @@ class DhcpPolicyServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetDhcpPolicy(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One policy. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -80,7 +83,8 @@ class DhcpPolicyServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteDhcpPolicy(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Removes a policy. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -117,7 +121,8 @@ def add_DhcpPolicyServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class DhcpPolicyService(object):
-    """Missing associated documentation comment in .proto file."""
+    """What DHCP tells some clients beside what their subnet says.
+    """
 
     @staticmethod
     def ListDhcpPolicies(request,

@@ -27,6 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class DhcpPolicyServiceStub:
+    """What DHCP tells some clients beside what their subnet says."""
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
@@ -34,21 +36,29 @@ class DhcpPolicyServiceStub:
     ListDhcpPolicies: _grpc.UnaryUnaryMultiCallable[_policy_pb2.ListDhcpPoliciesRequest, _policy_pb2.ListDhcpPoliciesResponse]
     """In the order in which they are looked at."""
     GetDhcpPolicy: _grpc.UnaryUnaryMultiCallable[_policy_pb2.GetDhcpPolicyRequest, _policy_pb2.DhcpPolicy]
+    """One policy. One that is not there: NOT_FOUND."""
     PutDhcpPolicy: _grpc.UnaryUnaryMultiCallable[_policy_pb2.PutDhcpPolicyRequest, _policy_pb2.DhcpPolicy]
     """Creates or replaces: what is not given is not set."""
     DeleteDhcpPolicy: _grpc.UnaryUnaryMultiCallable[_policy_pb2.DeleteDhcpPolicyRequest, _policy_pb2.DeleteDhcpPolicyResponse]
+    """Removes a policy. One that is not there: NOT_FOUND."""
 
 @_typing.type_check_only
 class DhcpPolicyServiceAsyncStub(DhcpPolicyServiceStub):
+    """What DHCP tells some clients beside what their subnet says."""
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListDhcpPolicies: _aio.UnaryUnaryMultiCallable[_policy_pb2.ListDhcpPoliciesRequest, _policy_pb2.ListDhcpPoliciesResponse]  # type: ignore[assignment]
     """In the order in which they are looked at."""
     GetDhcpPolicy: _aio.UnaryUnaryMultiCallable[_policy_pb2.GetDhcpPolicyRequest, _policy_pb2.DhcpPolicy]  # type: ignore[assignment]
+    """One policy. One that is not there: NOT_FOUND."""
     PutDhcpPolicy: _aio.UnaryUnaryMultiCallable[_policy_pb2.PutDhcpPolicyRequest, _policy_pb2.DhcpPolicy]  # type: ignore[assignment]
     """Creates or replaces: what is not given is not set."""
     DeleteDhcpPolicy: _aio.UnaryUnaryMultiCallable[_policy_pb2.DeleteDhcpPolicyRequest, _policy_pb2.DeleteDhcpPolicyResponse]  # type: ignore[assignment]
+    """Removes a policy. One that is not there: NOT_FOUND."""
 
 class DhcpPolicyServiceServicer(metaclass=_abc_1.ABCMeta):
+    """What DHCP tells some clients beside what their subnet says."""
+
     @_abc_1.abstractmethod
     def ListDhcpPolicies(
         self,
@@ -62,7 +72,8 @@ class DhcpPolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _policy_pb2.GetDhcpPolicyRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_policy_pb2.DhcpPolicy, _abc.Awaitable[_policy_pb2.DhcpPolicy]]: ...
+    ) -> _typing.Union[_policy_pb2.DhcpPolicy, _abc.Awaitable[_policy_pb2.DhcpPolicy]]:
+        """One policy. One that is not there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def PutDhcpPolicy(
@@ -77,6 +88,7 @@ class DhcpPolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _policy_pb2.DeleteDhcpPolicyRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_policy_pb2.DeleteDhcpPolicyResponse, _abc.Awaitable[_policy_pb2.DeleteDhcpPolicyResponse]]: ...
+    ) -> _typing.Union[_policy_pb2.DeleteDhcpPolicyResponse, _abc.Awaitable[_policy_pb2.DeleteDhcpPolicyResponse]]:
+        """Removes a policy. One that is not there: NOT_FOUND."""
 
 def add_DhcpPolicyServiceServicer_to_server(servicer: DhcpPolicyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

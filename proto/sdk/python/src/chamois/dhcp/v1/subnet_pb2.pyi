@@ -42,7 +42,9 @@ class Subnet(_message.Message):
         UNKNOWN_CLIENTS_BOOT: Subnet._UnknownClients.ValueType  # 3
         """An address of a pool, and what a node is given to boot: the script of `Unknown-<arch>`."""
 
-    class UnknownClients(_UnknownClients, metaclass=_UnknownClientsEnumTypeWrapper): ...
+    class UnknownClients(_UnknownClients, metaclass=_UnknownClientsEnumTypeWrapper):
+        """What clients hear that SMD does not know."""
+
     UNKNOWN_CLIENTS_UNSPECIFIED: Subnet.UnknownClients.ValueType  # 0
     """As UNKNOWN_CLIENTS_IGNORE."""
     UNKNOWN_CLIENTS_IGNORE: Subnet.UnknownClients.ValueType  # 1
@@ -95,7 +97,9 @@ class Subnet(_message.Message):
         """Option 6, in order."""
 
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     @_builtins.property
     def pools(self) -> _containers.RepeatedCompositeFieldContainer[Global___AddressPool]:
         """From here on feature level 5. Ranges for clients that SMD does not know; they do not overlap."""
@@ -144,7 +148,9 @@ class AddressPool(_message.Message):
     LAST_FIELD_NUMBER: _builtins.int
     EXCLUDED_FIELD_NUMBER: _builtins.int
     first: _builtins.str
+    """IPv4."""
     last: _builtins.str
+    """IPv4."""
     @_builtins.property
     def excluded(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Never given out, e.g. those of hosts with fixed addresses. What SMD, routers and servers have is left out anyway."""
@@ -202,6 +208,8 @@ Global___DeletedSubnet: _TypeAlias = DeletedSubnet  # noqa: Y015
 
 @_typing.final
 class ListSubnetsRequest(_message.Message):
+    """Request of `SubnetService.ListSubnets`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -217,11 +225,15 @@ Global___ListSubnetsRequest: _TypeAlias = ListSubnetsRequest  # noqa: Y015
 
 @_typing.final
 class ListSubnetsResponse(_message.Message):
+    """Answer of `SubnetService.ListSubnets`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SUBNETS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def subnets(self) -> _containers.RepeatedCompositeFieldContainer[Global___Subnet]: ...
+    def subnets(self) -> _containers.RepeatedCompositeFieldContainer[Global___Subnet]:
+        """Sorted by network."""
+
     def __init__(
         self,
         *,
@@ -237,11 +249,15 @@ Global___ListSubnetsResponse: _TypeAlias = ListSubnetsResponse  # noqa: Y015
 
 @_typing.final
 class PutSubnetRequest(_message.Message):
+    """Request of `SubnetService.PutSubnet`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SUBNET_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def subnet(self) -> Global___Subnet: ...
+    def subnet(self) -> Global___Subnet:
+        """The subnet as it is to be; its meta is not read."""
+
     def __init__(
         self,
         *,
@@ -257,6 +273,8 @@ Global___PutSubnetRequest: _TypeAlias = PutSubnetRequest  # noqa: Y015
 
 @_typing.final
 class DeleteSubnetRequest(_message.Message):
+    """Request of `SubnetService.DeleteSubnet`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NETWORK_FIELD_NUMBER: _builtins.int
@@ -277,10 +295,13 @@ Global___DeleteSubnetRequest: _TypeAlias = DeleteSubnetRequest  # noqa: Y015
 
 @_typing.final
 class DeleteSubnetResponse(_message.Message):
+    """Answer of `SubnetService.DeleteSubnet`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     def __init__(
         self,
         *,

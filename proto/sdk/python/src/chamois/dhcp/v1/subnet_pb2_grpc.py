@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class SubnetServiceStub(object):
-    """Missing associated documentation comment in .proto file."""
+    """Networks that DHCP serves.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -52,10 +53,12 @@ class SubnetServiceStub(object):
 
 
 class SubnetServiceServicer(object):
-    """Missing associated documentation comment in .proto file."""
+    """Networks that DHCP serves.
+    """
 
     def ListSubnets(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """All subnets, sorted by network.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -68,7 +71,8 @@ class SubnetServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteSubnet(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Removes a subnet: DHCP is silent on it from now on. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -100,7 +104,8 @@ def add_SubnetServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SubnetService(object):
-    """Missing associated documentation comment in .proto file."""
+    """Networks that DHCP serves.
+    """
 
     @staticmethod
     def ListSubnets(request,

@@ -27,30 +27,41 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class SubnetServiceStub:
+    """Networks that DHCP serves."""
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SubnetServiceAsyncStub: ...
     ListSubnets: _grpc.UnaryUnaryMultiCallable[_subnet_pb2.ListSubnetsRequest, _subnet_pb2.ListSubnetsResponse]
+    """All subnets, sorted by network."""
     PutSubnet: _grpc.UnaryUnaryMultiCallable[_subnet_pb2.PutSubnetRequest, _subnet_pb2.Subnet]
     """Creates or replaces. A network that overlaps another is refused and both are named."""
     DeleteSubnet: _grpc.UnaryUnaryMultiCallable[_subnet_pb2.DeleteSubnetRequest, _subnet_pb2.DeleteSubnetResponse]
+    """Removes a subnet: DHCP is silent on it from now on. One that is not there: NOT_FOUND."""
 
 @_typing.type_check_only
 class SubnetServiceAsyncStub(SubnetServiceStub):
+    """Networks that DHCP serves."""
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListSubnets: _aio.UnaryUnaryMultiCallable[_subnet_pb2.ListSubnetsRequest, _subnet_pb2.ListSubnetsResponse]  # type: ignore[assignment]
+    """All subnets, sorted by network."""
     PutSubnet: _aio.UnaryUnaryMultiCallable[_subnet_pb2.PutSubnetRequest, _subnet_pb2.Subnet]  # type: ignore[assignment]
     """Creates or replaces. A network that overlaps another is refused and both are named."""
     DeleteSubnet: _aio.UnaryUnaryMultiCallable[_subnet_pb2.DeleteSubnetRequest, _subnet_pb2.DeleteSubnetResponse]  # type: ignore[assignment]
+    """Removes a subnet: DHCP is silent on it from now on. One that is not there: NOT_FOUND."""
 
 class SubnetServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Networks that DHCP serves."""
+
     @_abc_1.abstractmethod
     def ListSubnets(
         self,
         request: _subnet_pb2.ListSubnetsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_subnet_pb2.ListSubnetsResponse, _abc.Awaitable[_subnet_pb2.ListSubnetsResponse]]: ...
+    ) -> _typing.Union[_subnet_pb2.ListSubnetsResponse, _abc.Awaitable[_subnet_pb2.ListSubnetsResponse]]:
+        """All subnets, sorted by network."""
 
     @_abc_1.abstractmethod
     def PutSubnet(
@@ -65,6 +76,7 @@ class SubnetServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _subnet_pb2.DeleteSubnetRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_subnet_pb2.DeleteSubnetResponse, _abc.Awaitable[_subnet_pb2.DeleteSubnetResponse]]: ...
+    ) -> _typing.Union[_subnet_pb2.DeleteSubnetResponse, _abc.Awaitable[_subnet_pb2.DeleteSubnetResponse]]:
+        """Removes a subnet: DHCP is silent on it from now on. One that is not there: NOT_FOUND."""
 
 def add_SubnetServiceServicer_to_server(servicer: SubnetServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -61,11 +61,15 @@ Global___Crawl: _TypeAlias = Crawl  # noqa: Y015
 
 @_typing.final
 class StartCrawlRequest(_message.Message):
+    """Request of `CrawlService.StartCrawl`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CRAWL_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def crawl(self) -> Global___Crawl: ...
+    def crawl(self) -> Global___Crawl:
+        """Which BMCs, and how gently."""
+
     def __init__(
         self,
         *,
@@ -81,6 +85,8 @@ Global___StartCrawlRequest: _TypeAlias = StartCrawlRequest  # noqa: Y015
 
 @_typing.final
 class StartCrawlResponse(_message.Message):
+    """Answer of `CrawlService.StartCrawl`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     JOB_FIELD_NUMBER: _builtins.int
@@ -101,11 +107,15 @@ Global___StartCrawlResponse: _TypeAlias = StartCrawlResponse  # noqa: Y015
 
 @_typing.final
 class PlanCrawlRequest(_message.Message):
+    """Request of `CrawlService.PlanCrawl`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CRAWL_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def crawl(self) -> Global___Crawl: ...
+    def crawl(self) -> Global___Crawl:
+        """Which BMCs, and how gently."""
+
     def __init__(
         self,
         *,
@@ -132,14 +142,19 @@ class PlanCrawlResponse(_message.Message):
     REMEDY_FIELD_NUMBER: _builtins.int
     CHANGES_FIELD_NUMBER: _builtins.int
     address: _builtins.str
+    """`address:port` of the BMC."""
     xname: _builtins.str
     """Which it would be, or is."""
     status: _builtins.str
     """As in `Bmc`."""
     reason: _builtins.str
+    """Why it could not be read, for a person; empty: it was."""
     remedy: _builtins.str
+    """What to do about it."""
     @_builtins.property
-    def changes(self) -> _containers.RepeatedCompositeFieldContainer[_object_change_pb2.ObjectChange]: ...
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[_object_change_pb2.ObjectChange]:
+        """What a crawl would change."""
+
     def __init__(
         self,
         *,

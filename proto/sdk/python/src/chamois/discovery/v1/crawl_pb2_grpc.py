@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class CrawlServiceStub(object):
-    """Missing associated documentation comment in .proto file."""
+    """Reading BMCs into SMD's inventory.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -47,7 +48,8 @@ class CrawlServiceStub(object):
 
 
 class CrawlServiceServicer(object):
-    """Missing associated documentation comment in .proto file."""
+    """Reading BMCs into SMD's inventory.
+    """
 
     def StartCrawl(self, request, context):
         """Begins a crawl; the answer is the id of its job. A crawl that fails never removes anything from the inventory.
@@ -85,7 +87,8 @@ def add_CrawlServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CrawlService(object):
-    """Missing associated documentation comment in .proto file."""
+    """Reading BMCs into SMD's inventory.
+    """
 
     @staticmethod
     def StartCrawl(request,

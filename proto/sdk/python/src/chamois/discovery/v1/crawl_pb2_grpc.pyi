@@ -27,6 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class CrawlServiceStub:
+    """Reading BMCs into SMD's inventory."""
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
@@ -38,6 +40,8 @@ class CrawlServiceStub:
 
 @_typing.type_check_only
 class CrawlServiceAsyncStub(CrawlServiceStub):
+    """Reading BMCs into SMD's inventory."""
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     StartCrawl: _aio.UnaryUnaryMultiCallable[_crawl_pb2.StartCrawlRequest, _crawl_pb2.StartCrawlResponse]  # type: ignore[assignment]
     """Begins a crawl; the answer is the id of its job. A crawl that fails never removes anything from the inventory."""
@@ -45,6 +49,8 @@ class CrawlServiceAsyncStub(CrawlServiceStub):
     """Reads the BMCs now, from the member that is asked, and tells what a crawl would change. Nothing is written."""
 
 class CrawlServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Reading BMCs into SMD's inventory."""
+
     @_abc_1.abstractmethod
     def StartCrawl(
         self,

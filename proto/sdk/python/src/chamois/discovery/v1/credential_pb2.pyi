@@ -33,8 +33,11 @@ class BmcCredential(_message.Message):
     scope: _builtins.str
     """`bmc:x1000c0s0b0`, `address:10.1.0.7`, `group:compute` or `default`."""
     user: _builtins.str
+    """User name that is logged in with."""
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,
@@ -52,6 +55,8 @@ Global___BmcCredential: _TypeAlias = BmcCredential  # noqa: Y015
 
 @_typing.final
 class ListBmcCredentialsRequest(_message.Message):
+    """Request of `BmcCredentialService.ListBmcCredentials`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -67,11 +72,15 @@ Global___ListBmcCredentialsRequest: _TypeAlias = ListBmcCredentialsRequest  # no
 
 @_typing.final
 class ListBmcCredentialsResponse(_message.Message):
+    """Answer of `BmcCredentialService.ListBmcCredentials`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CREDENTIALS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def credentials(self) -> _containers.RepeatedCompositeFieldContainer[Global___BmcCredential]: ...
+    def credentials(self) -> _containers.RepeatedCompositeFieldContainer[Global___BmcCredential]:
+        """Sorted by scope; without passwords."""
+
     def __init__(
         self,
         *,
@@ -87,13 +96,17 @@ Global___ListBmcCredentialsResponse: _TypeAlias = ListBmcCredentialsResponse  # 
 
 @_typing.final
 class PutBmcCredentialRequest(_message.Message):
+    """Request of `BmcCredentialService.PutBmcCredential`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SCOPE_FIELD_NUMBER: _builtins.int
     USER_FIELD_NUMBER: _builtins.int
     PASSWORD_FIELD_NUMBER: _builtins.int
     scope: _builtins.str
+    """As in `BmcCredential`."""
     user: _builtins.str
+    """User name that is logged in with."""
     password: _builtins.str
     """Sealed before it reaches the log; shown to nobody."""
     def __init__(
@@ -113,10 +126,13 @@ Global___PutBmcCredentialRequest: _TypeAlias = PutBmcCredentialRequest  # noqa: 
 
 @_typing.final
 class DeleteBmcCredentialRequest(_message.Message):
+    """Request of `BmcCredentialService.DeleteBmcCredential`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SCOPE_FIELD_NUMBER: _builtins.int
     scope: _builtins.str
+    """As in `BmcCredential`."""
     def __init__(
         self,
         *,
@@ -132,6 +148,8 @@ Global___DeleteBmcCredentialRequest: _TypeAlias = DeleteBmcCredentialRequest  # 
 
 @_typing.final
 class DeleteBmcCredentialResponse(_message.Message):
+    """Answer of `BmcCredentialService.DeleteBmcCredential`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -147,6 +165,8 @@ Global___DeleteBmcCredentialResponse: _TypeAlias = DeleteBmcCredentialResponse  
 
 @_typing.final
 class StartCredentialRotationRequest(_message.Message):
+    """Request of `BmcCredentialService.StartCredentialRotation`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TARGETS_FIELD_NUMBER: _builtins.int
@@ -169,6 +189,8 @@ Global___StartCredentialRotationRequest: _TypeAlias = StartCredentialRotationReq
 
 @_typing.final
 class StartCredentialRotationResponse(_message.Message):
+    """Answer of `BmcCredentialService.StartCredentialRotation`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     JOB_FIELD_NUMBER: _builtins.int

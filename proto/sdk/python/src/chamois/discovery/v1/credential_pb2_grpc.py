@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class BmcCredentialServiceStub(object):
-    """Missing associated documentation comment in .proto file."""
+    """How BMCs are logged in to.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -57,7 +58,8 @@ class BmcCredentialServiceStub(object):
 
 
 class BmcCredentialServiceServicer(object):
-    """Missing associated documentation comment in .proto file."""
+    """How BMCs are logged in to.
+    """
 
     def ListBmcCredentials(self, request, context):
         """Sorted by scope. No answer has a password.
@@ -74,7 +76,8 @@ class BmcCredentialServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteBmcCredential(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Removes a credential and its password. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -118,7 +121,8 @@ def add_BmcCredentialServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class BmcCredentialService(object):
-    """Missing associated documentation comment in .proto file."""
+    """How BMCs are logged in to.
+    """
 
     @staticmethod
     def ListBmcCredentials(request,

@@ -27,6 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class BmcCredentialServiceStub:
+    """How BMCs are logged in to."""
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
@@ -36,21 +38,27 @@ class BmcCredentialServiceStub:
     PutBmcCredential: _grpc.UnaryUnaryMultiCallable[_credential_pb2.PutBmcCredentialRequest, _credential_pb2.BmcCredential]
     """Creates or replaces one."""
     DeleteBmcCredential: _grpc.UnaryUnaryMultiCallable[_credential_pb2.DeleteBmcCredentialRequest, _credential_pb2.DeleteBmcCredentialResponse]
+    """Removes a credential and its password. One that is not there: NOT_FOUND."""
     StartCredentialRotation: _grpc.UnaryUnaryMultiCallable[_credential_pb2.StartCredentialRotationRequest, _credential_pb2.StartCredentialRotationResponse]
     """New random passwords, each its own: set on the BMC, verified by a login, then stored. The answer is the id of the job."""
 
 @_typing.type_check_only
 class BmcCredentialServiceAsyncStub(BmcCredentialServiceStub):
+    """How BMCs are logged in to."""
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListBmcCredentials: _aio.UnaryUnaryMultiCallable[_credential_pb2.ListBmcCredentialsRequest, _credential_pb2.ListBmcCredentialsResponse]  # type: ignore[assignment]
     """Sorted by scope. No answer has a password."""
     PutBmcCredential: _aio.UnaryUnaryMultiCallable[_credential_pb2.PutBmcCredentialRequest, _credential_pb2.BmcCredential]  # type: ignore[assignment]
     """Creates or replaces one."""
     DeleteBmcCredential: _aio.UnaryUnaryMultiCallable[_credential_pb2.DeleteBmcCredentialRequest, _credential_pb2.DeleteBmcCredentialResponse]  # type: ignore[assignment]
+    """Removes a credential and its password. One that is not there: NOT_FOUND."""
     StartCredentialRotation: _aio.UnaryUnaryMultiCallable[_credential_pb2.StartCredentialRotationRequest, _credential_pb2.StartCredentialRotationResponse]  # type: ignore[assignment]
     """New random passwords, each its own: set on the BMC, verified by a login, then stored. The answer is the id of the job."""
 
 class BmcCredentialServiceServicer(metaclass=_abc_1.ABCMeta):
+    """How BMCs are logged in to."""
+
     @_abc_1.abstractmethod
     def ListBmcCredentials(
         self,
@@ -72,7 +80,8 @@ class BmcCredentialServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _credential_pb2.DeleteBmcCredentialRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_credential_pb2.DeleteBmcCredentialResponse, _abc.Awaitable[_credential_pb2.DeleteBmcCredentialResponse]]: ...
+    ) -> _typing.Union[_credential_pb2.DeleteBmcCredentialResponse, _abc.Awaitable[_credential_pb2.DeleteBmcCredentialResponse]]:
+        """Removes a credential and its password. One that is not there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def StartCredentialRotation(

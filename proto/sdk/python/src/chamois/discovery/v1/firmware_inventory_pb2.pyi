@@ -36,9 +36,13 @@ class FirmwareInventory(_message.Message):
         """Sorted by id; at most 256."""
 
     @_builtins.property
-    def systems(self) -> _containers.RepeatedCompositeFieldContainer[Global___SystemFirmware]: ...
+    def systems(self) -> _containers.RepeatedCompositeFieldContainer[Global___SystemFirmware]:
+        """Sorted by xname."""
+
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,
@@ -57,6 +61,8 @@ Global___FirmwareInventory: _TypeAlias = FirmwareInventory  # noqa: Y015
 
 @_typing.final
 class Firmware(_message.Message):
+    """One piece of firmware."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
@@ -67,8 +73,11 @@ class Firmware(_message.Message):
     id: _builtins.str
     """The BMC's own id of it, e.g. `BIOS`."""
     name: _builtins.str
+    """What the BMC calls it, for a person."""
     version: _builtins.str
+    """Its version, as the BMC writes it."""
     updateable: _builtins.bool
+    """Whether the BMC says that it can be updated."""
     uri: _builtins.str
     """URI, for a target of SimpleUpdate."""
     def __init__(
@@ -90,6 +99,8 @@ Global___Firmware: _TypeAlias = Firmware  # noqa: Y015
 
 @_typing.final
 class SystemFirmware(_message.Message):
+    """How a node behind the BMC boots."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
@@ -99,6 +110,7 @@ class SystemFirmware(_message.Message):
     id: _builtins.str
     """Xname of the node."""
     bios_version: _builtins.str
+    """Version of its BIOS, as the BMC writes it."""
     secure_boot: _builtins.str
     """`enabled`, `disabled`, or empty where the BMC does not say."""
     @_builtins.property
@@ -123,12 +135,16 @@ Global___SystemFirmware: _TypeAlias = SystemFirmware  # noqa: Y015
 
 @_typing.final
 class BiosAttribute(_message.Message):
+    """A setting of a BIOS."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """As the BMC names it."""
     value: _builtins.str
+    """Its value, as text."""
     def __init__(
         self,
         *,
@@ -145,13 +161,17 @@ Global___BiosAttribute: _TypeAlias = BiosAttribute  # noqa: Y015
 
 @_typing.final
 class ListFirmwareRequest(_message.Message):
+    """Request of `FirmwareInventoryService.ListFirmware`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
+    """At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000."""
     page_token: _builtins.str
+    """`next_page_token` of the answer before; the filters must be the same as there."""
     @_builtins.property
     def id(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Xnames and nodesets of Redfish endpoints; empty: all."""
@@ -173,13 +193,18 @@ Global___ListFirmwareRequest: _TypeAlias = ListFirmwareRequest  # noqa: Y015
 
 @_typing.final
 class ListFirmwareResponse(_message.Message):
+    """Answer of `FirmwareInventoryService.ListFirmware`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     INVENTORIES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    """Where the next page begins; empty: there is none."""
     @_builtins.property
-    def inventories(self) -> _containers.RepeatedCompositeFieldContainer[Global___FirmwareInventory]: ...
+    def inventories(self) -> _containers.RepeatedCompositeFieldContainer[Global___FirmwareInventory]:
+        """Sorted by xname; without BIOS attributes."""
+
     def __init__(
         self,
         *,
@@ -196,10 +221,13 @@ Global___ListFirmwareResponse: _TypeAlias = ListFirmwareResponse  # noqa: Y015
 
 @_typing.final
 class GetFirmwareRequest(_message.Message):
+    """Request of `FirmwareInventoryService.GetFirmware`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Xname of the Redfish endpoint."""
     def __init__(
         self,
         *,

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class FirmwareInventoryServiceStub(object):
-    """Missing associated documentation comment in .proto file."""
+    """The firmware of BMCs and nodes, as crawls have read it.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -47,7 +48,8 @@ class FirmwareInventoryServiceStub(object):
 
 
 class FirmwareInventoryServiceServicer(object):
-    """Missing associated documentation comment in .proto file."""
+    """The firmware of BMCs and nodes, as crawls have read it.
+    """
 
     def ListFirmware(self, request, context):
         """Sorted by xname; BIOS attributes are shown of one that is asked for alone.
@@ -57,7 +59,8 @@ class FirmwareInventoryServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetFirmware(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """What is behind one BMC, with BIOS attributes. One that was never crawled: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -84,7 +87,8 @@ def add_FirmwareInventoryServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class FirmwareInventoryService(object):
-    """Missing associated documentation comment in .proto file."""
+    """The firmware of BMCs and nodes, as crawls have read it.
+    """
 
     @staticmethod
     def ListFirmware(request,

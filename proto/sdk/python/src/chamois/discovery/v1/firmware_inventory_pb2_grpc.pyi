@@ -27,6 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class FirmwareInventoryServiceStub:
+    """The firmware of BMCs and nodes, as crawls have read it."""
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
@@ -34,15 +36,21 @@ class FirmwareInventoryServiceStub:
     ListFirmware: _grpc.UnaryUnaryMultiCallable[_firmware_inventory_pb2.ListFirmwareRequest, _firmware_inventory_pb2.ListFirmwareResponse]
     """Sorted by xname; BIOS attributes are shown of one that is asked for alone."""
     GetFirmware: _grpc.UnaryUnaryMultiCallable[_firmware_inventory_pb2.GetFirmwareRequest, _firmware_inventory_pb2.FirmwareInventory]
+    """What is behind one BMC, with BIOS attributes. One that was never crawled: NOT_FOUND."""
 
 @_typing.type_check_only
 class FirmwareInventoryServiceAsyncStub(FirmwareInventoryServiceStub):
+    """The firmware of BMCs and nodes, as crawls have read it."""
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListFirmware: _aio.UnaryUnaryMultiCallable[_firmware_inventory_pb2.ListFirmwareRequest, _firmware_inventory_pb2.ListFirmwareResponse]  # type: ignore[assignment]
     """Sorted by xname; BIOS attributes are shown of one that is asked for alone."""
     GetFirmware: _aio.UnaryUnaryMultiCallable[_firmware_inventory_pb2.GetFirmwareRequest, _firmware_inventory_pb2.FirmwareInventory]  # type: ignore[assignment]
+    """What is behind one BMC, with BIOS attributes. One that was never crawled: NOT_FOUND."""
 
 class FirmwareInventoryServiceServicer(metaclass=_abc_1.ABCMeta):
+    """The firmware of BMCs and nodes, as crawls have read it."""
+
     @_abc_1.abstractmethod
     def ListFirmware(
         self,
@@ -56,6 +64,7 @@ class FirmwareInventoryServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _firmware_inventory_pb2.GetFirmwareRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_firmware_inventory_pb2.FirmwareInventory, _abc.Awaitable[_firmware_inventory_pb2.FirmwareInventory]]: ...
+    ) -> _typing.Union[_firmware_inventory_pb2.FirmwareInventory, _abc.Awaitable[_firmware_inventory_pb2.FirmwareInventory]]:
+        """What is behind one BMC, with BIOS attributes. One that was never crawled: NOT_FOUND."""
 
 def add_FirmwareInventoryServiceServicer_to_server(servicer: FirmwareInventoryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -110,10 +110,15 @@ class Bmc(_message.Message):
     redfish_version: _builtins.str
     """What its service root says, as far as it says it."""
     uuid: _builtins.str
+    """UUID of its service root."""
     vendor: _builtins.str
+    """Who made it."""
     product: _builtins.str
+    """What it is."""
     serial: _builtins.str
+    """Serial number."""
     mac: _builtins.str
+    """MAC of the controller, lower case with colons, where it is known."""
     key_sha256: _builtins.str
     """SHA-256 of the public key (SPKI, DER) that it showed first, 64 hex digits: no other key is believed until an
     administrator says so.
@@ -123,13 +128,19 @@ class Bmc(_message.Message):
     first_seen_ms: _builtins.int
     """Cluster time, milliseconds since the Unix epoch."""
     last_seen_ms: _builtins.int
+    """Cluster time, milliseconds since the Unix epoch."""
     crawl_status: _builtins.str
     """How its last crawl went; `ok`, or a word for the reason, e.g. `unreachable`, `credentials`, `tls`, `not-redfish`, `partial`."""
     crawl_reason: _builtins.str
+    """Why its last crawl went so, for a person."""
     crawl_remedy: _builtins.str
+    """What to do about it."""
     crawled_at_ms: _builtins.int
+    """Cluster time of its last crawl, milliseconds since the Unix epoch; 0: never."""
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,
@@ -162,6 +173,8 @@ Global___Bmc: _TypeAlias = Bmc  # noqa: Y015
 
 @_typing.final
 class ListBmcsRequest(_message.Message):
+    """Request of `BmcService.ListBmcs`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     UNASSIGNED_FIELD_NUMBER: _builtins.int
@@ -173,7 +186,9 @@ class ListBmcsRequest(_message.Message):
     crawl_status: _builtins.str
     """Only those whose last crawl has this status."""
     page_size: _builtins.int
+    """At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000."""
     page_token: _builtins.str
+    """`next_page_token` of the answer before; the filters must be the same as there."""
     def __init__(
         self,
         *,
@@ -192,13 +207,18 @@ Global___ListBmcsRequest: _TypeAlias = ListBmcsRequest  # noqa: Y015
 
 @_typing.final
 class ListBmcsResponse(_message.Message):
+    """Answer of `BmcService.ListBmcs`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     BMCS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    """Where the next page begins; empty: there is none."""
     @_builtins.property
-    def bmcs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Bmc]: ...
+    def bmcs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Bmc]:
+        """Sorted by address."""
+
     def __init__(
         self,
         *,
@@ -215,10 +235,13 @@ Global___ListBmcsResponse: _TypeAlias = ListBmcsResponse  # noqa: Y015
 
 @_typing.final
 class GetBmcRequest(_message.Message):
+    """Request of `BmcService.GetBmc`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ADDRESS_FIELD_NUMBER: _builtins.int
     address: _builtins.str
+    """`address:port` of the BMC; an IPv6 address in brackets."""
     def __init__(
         self,
         *,
@@ -234,11 +257,14 @@ Global___GetBmcRequest: _TypeAlias = GetBmcRequest  # noqa: Y015
 
 @_typing.final
 class AssignXnameRequest(_message.Message):
+    """Request of `BmcService.AssignXname`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ADDRESS_FIELD_NUMBER: _builtins.int
     XNAME_FIELD_NUMBER: _builtins.int
     address: _builtins.str
+    """`address:port` of the BMC."""
     xname: _builtins.str
     """Of a controller, e.g. `x1000c0s0b0`."""
     def __init__(
@@ -257,11 +283,14 @@ Global___AssignXnameRequest: _TypeAlias = AssignXnameRequest  # noqa: Y015
 
 @_typing.final
 class TrustKeyRequest(_message.Message):
+    """Request of `BmcService.TrustKey`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ADDRESS_FIELD_NUMBER: _builtins.int
     KEY_SHA256_FIELD_NUMBER: _builtins.int
     address: _builtins.str
+    """`address:port` of the BMC."""
     key_sha256: _builtins.str
     """What was looked at: the key must still be this one. Empty: whatever it shows."""
     def __init__(
@@ -280,10 +309,13 @@ Global___TrustKeyRequest: _TypeAlias = TrustKeyRequest  # noqa: Y015
 
 @_typing.final
 class DeleteBmcRequest(_message.Message):
+    """Request of `BmcService.DeleteBmc`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ADDRESS_FIELD_NUMBER: _builtins.int
     address: _builtins.str
+    """`address:port` of the BMC."""
     def __init__(
         self,
         *,
@@ -299,6 +331,8 @@ Global___DeleteBmcRequest: _TypeAlias = DeleteBmcRequest  # noqa: Y015
 
 @_typing.final
 class DeleteBmcResponse(_message.Message):
+    """Answer of `BmcService.DeleteBmc`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -314,11 +348,15 @@ Global___DeleteBmcResponse: _TypeAlias = DeleteBmcResponse  # noqa: Y015
 
 @_typing.final
 class StartScanRequest(_message.Message):
+    """Request of `BmcService.StartScan`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SCAN_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def scan(self) -> Global___Scan: ...
+    def scan(self) -> Global___Scan:
+        """Where to look, and how gently."""
+
     def __init__(
         self,
         *,
@@ -334,6 +372,8 @@ Global___StartScanRequest: _TypeAlias = StartScanRequest  # noqa: Y015
 
 @_typing.final
 class StartScanResponse(_message.Message):
+    """Answer of `BmcService.StartScan`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     JOB_FIELD_NUMBER: _builtins.int

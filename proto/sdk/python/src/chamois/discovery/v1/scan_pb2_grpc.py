@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class BmcServiceStub(object):
-    """Missing associated documentation comment in .proto file."""
+    """BMCs that were found, and the search for them.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -67,7 +68,8 @@ class BmcServiceStub(object):
 
 
 class BmcServiceServicer(object):
-    """Missing associated documentation comment in .proto file."""
+    """BMCs that were found, and the search for them.
+    """
 
     def ListBmcs(self, request, context):
         """Sorted by address.
@@ -77,7 +79,8 @@ class BmcServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetBmc(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One BMC. One that was not found: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -152,7 +155,8 @@ def add_BmcServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class BmcService(object):
-    """Missing associated documentation comment in .proto file."""
+    """BMCs that were found, and the search for them.
+    """
 
     @staticmethod
     def ListBmcs(request,

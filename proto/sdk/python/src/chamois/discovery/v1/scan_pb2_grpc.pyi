@@ -27,6 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class BmcServiceStub:
+    """BMCs that were found, and the search for them."""
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
@@ -34,6 +36,7 @@ class BmcServiceStub:
     ListBmcs: _grpc.UnaryUnaryMultiCallable[_scan_pb2.ListBmcsRequest, _scan_pb2.ListBmcsResponse]
     """Sorted by address."""
     GetBmc: _grpc.UnaryUnaryMultiCallable[_scan_pb2.GetBmcRequest, _scan_pb2.Bmc]
+    """One BMC. One that was not found: NOT_FOUND."""
     AssignXname: _grpc.UnaryUnaryMultiCallable[_scan_pb2.AssignXnameRequest, _scan_pb2.Bmc]
     """Gives it an xname, whatever the rules say; one that another BMC has is refused and both are named."""
     TrustKey: _grpc.UnaryUnaryMultiCallable[_scan_pb2.TrustKeyRequest, _scan_pb2.Bmc]
@@ -45,10 +48,13 @@ class BmcServiceStub:
 
 @_typing.type_check_only
 class BmcServiceAsyncStub(BmcServiceStub):
+    """BMCs that were found, and the search for them."""
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListBmcs: _aio.UnaryUnaryMultiCallable[_scan_pb2.ListBmcsRequest, _scan_pb2.ListBmcsResponse]  # type: ignore[assignment]
     """Sorted by address."""
     GetBmc: _aio.UnaryUnaryMultiCallable[_scan_pb2.GetBmcRequest, _scan_pb2.Bmc]  # type: ignore[assignment]
+    """One BMC. One that was not found: NOT_FOUND."""
     AssignXname: _aio.UnaryUnaryMultiCallable[_scan_pb2.AssignXnameRequest, _scan_pb2.Bmc]  # type: ignore[assignment]
     """Gives it an xname, whatever the rules say; one that another BMC has is refused and both are named."""
     TrustKey: _aio.UnaryUnaryMultiCallable[_scan_pb2.TrustKeyRequest, _scan_pb2.Bmc]  # type: ignore[assignment]
@@ -59,6 +65,8 @@ class BmcServiceAsyncStub(BmcServiceStub):
     """Begins a scan; the answer is the id of its job."""
 
 class BmcServiceServicer(metaclass=_abc_1.ABCMeta):
+    """BMCs that were found, and the search for them."""
+
     @_abc_1.abstractmethod
     def ListBmcs(
         self,
@@ -72,7 +80,8 @@ class BmcServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _scan_pb2.GetBmcRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_scan_pb2.Bmc, _abc.Awaitable[_scan_pb2.Bmc]]: ...
+    ) -> _typing.Union[_scan_pb2.Bmc, _abc.Awaitable[_scan_pb2.Bmc]]:
+        """One BMC. One that was not found: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def AssignXname(

@@ -50,7 +50,9 @@ class XnameRule(_message.Message):
         """What DHCP knows: the Ethernet interface with the BMC's address or MAC belongs to a component of SMD; that is it."""
 
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,
@@ -78,6 +80,8 @@ Global___XnameRule: _TypeAlias = XnameRule  # noqa: Y015
 
 @_typing.final
 class ExplicitXname(_message.Message):
+    """One BMC by what tells it from others."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ADDRESS_FIELD_NUMBER: _builtins.int
@@ -88,9 +92,13 @@ class ExplicitXname(_message.Message):
     address: _builtins.str
     """One of: an address without a port, a MAC, a serial number, a UUID."""
     mac: _builtins.str
+    """MAC, in any case."""
     serial: _builtins.str
+    """Serial number."""
     uuid: _builtins.str
+    """UUID of the service root."""
     xname: _builtins.str
+    """The xname that it has."""
     def __init__(
         self,
         *,
@@ -110,6 +118,8 @@ Global___ExplicitXname: _TypeAlias = ExplicitXname  # noqa: Y015
 
 @_typing.final
 class TemplateXname(_message.Message):
+    """Xnames that are computed from addresses."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SUBNET_FIELD_NUMBER: _builtins.int
@@ -146,6 +156,8 @@ Global___TemplateXname: _TypeAlias = TemplateXname  # noqa: Y015
 
 @_typing.final
 class TemplateDigit(_message.Message):
+    """A digit of the number of an address."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
@@ -178,6 +190,8 @@ Global___TemplateDigit: _TypeAlias = TemplateDigit  # noqa: Y015
 
 @_typing.final
 class DhcpHint(_message.Message):
+    """The rule has nothing to be set."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -193,6 +207,8 @@ Global___DhcpHint: _TypeAlias = DhcpHint  # noqa: Y015
 
 @_typing.final
 class ListXnameRulesRequest(_message.Message):
+    """Request of `XnameRuleService.ListXnameRules`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -208,11 +224,15 @@ Global___ListXnameRulesRequest: _TypeAlias = ListXnameRulesRequest  # noqa: Y015
 
 @_typing.final
 class ListXnameRulesResponse(_message.Message):
+    """Answer of `XnameRuleService.ListXnameRules`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     RULES_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___XnameRule]: ...
+    def rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___XnameRule]:
+        """As they are looked at."""
+
     def __init__(
         self,
         *,
@@ -228,6 +248,8 @@ Global___ListXnameRulesResponse: _TypeAlias = ListXnameRulesResponse  # noqa: Y0
 
 @_typing.final
 class PutXnameRuleRequest(_message.Message):
+    """Request of `XnameRuleService.PutXnameRule`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     RULE_FIELD_NUMBER: _builtins.int
@@ -235,7 +257,9 @@ class PutXnameRuleRequest(_message.Message):
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the rule's `modified.revision` equals this."""
     @_builtins.property
-    def rule(self) -> Global___XnameRule: ...
+    def rule(self) -> Global___XnameRule:
+        """The rule as it is to be; its meta is not read."""
+
     def __init__(
         self,
         *,
@@ -254,10 +278,13 @@ Global___PutXnameRuleRequest: _TypeAlias = PutXnameRuleRequest  # noqa: Y015
 
 @_typing.final
 class DeleteXnameRuleRequest(_message.Message):
+    """Request of `XnameRuleService.DeleteXnameRule`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the rule."""
     def __init__(
         self,
         *,
@@ -273,6 +300,8 @@ Global___DeleteXnameRuleRequest: _TypeAlias = DeleteXnameRuleRequest  # noqa: Y0
 
 @_typing.final
 class DeleteXnameRuleResponse(_message.Message):
+    """Answer of `XnameRuleService.DeleteXnameRule`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(

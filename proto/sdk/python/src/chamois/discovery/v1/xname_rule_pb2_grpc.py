@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class XnameRuleServiceStub(object):
-    """Missing associated documentation comment in .proto file."""
+    """Which xname a BMC gets that was found.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -52,7 +53,8 @@ class XnameRuleServiceStub(object):
 
 
 class XnameRuleServiceServicer(object):
-    """Missing associated documentation comment in .proto file."""
+    """Which xname a BMC gets that was found.
+    """
 
     def ListXnameRules(self, request, context):
         """By priority, as they are looked at.
@@ -69,7 +71,8 @@ class XnameRuleServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteXnameRule(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Removes a rule; BMCs keep the xnames that they have. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -101,7 +104,8 @@ def add_XnameRuleServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class XnameRuleService(object):
-    """Missing associated documentation comment in .proto file."""
+    """Which xname a BMC gets that was found.
+    """
 
     @staticmethod
     def ListXnameRules(request,

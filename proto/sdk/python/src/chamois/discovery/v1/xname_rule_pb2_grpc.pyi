@@ -27,6 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class XnameRuleServiceStub:
+    """Which xname a BMC gets that was found."""
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
@@ -36,17 +38,23 @@ class XnameRuleServiceStub:
     PutXnameRule: _grpc.UnaryUnaryMultiCallable[_xname_rule_pb2.PutXnameRuleRequest, _xname_rule_pb2.XnameRule]
     """Creates or replaces one."""
     DeleteXnameRule: _grpc.UnaryUnaryMultiCallable[_xname_rule_pb2.DeleteXnameRuleRequest, _xname_rule_pb2.DeleteXnameRuleResponse]
+    """Removes a rule; BMCs keep the xnames that they have. One that is not there: NOT_FOUND."""
 
 @_typing.type_check_only
 class XnameRuleServiceAsyncStub(XnameRuleServiceStub):
+    """Which xname a BMC gets that was found."""
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListXnameRules: _aio.UnaryUnaryMultiCallable[_xname_rule_pb2.ListXnameRulesRequest, _xname_rule_pb2.ListXnameRulesResponse]  # type: ignore[assignment]
     """By priority, as they are looked at."""
     PutXnameRule: _aio.UnaryUnaryMultiCallable[_xname_rule_pb2.PutXnameRuleRequest, _xname_rule_pb2.XnameRule]  # type: ignore[assignment]
     """Creates or replaces one."""
     DeleteXnameRule: _aio.UnaryUnaryMultiCallable[_xname_rule_pb2.DeleteXnameRuleRequest, _xname_rule_pb2.DeleteXnameRuleResponse]  # type: ignore[assignment]
+    """Removes a rule; BMCs keep the xnames that they have. One that is not there: NOT_FOUND."""
 
 class XnameRuleServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Which xname a BMC gets that was found."""
+
     @_abc_1.abstractmethod
     def ListXnameRules(
         self,
@@ -68,6 +76,7 @@ class XnameRuleServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _xname_rule_pb2.DeleteXnameRuleRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_xname_rule_pb2.DeleteXnameRuleResponse, _abc.Awaitable[_xname_rule_pb2.DeleteXnameRuleResponse]]: ...
+    ) -> _typing.Union[_xname_rule_pb2.DeleteXnameRuleResponse, _abc.Awaitable[_xname_rule_pb2.DeleteXnameRuleResponse]]:
+        """Removes a rule; BMCs keep the xnames that they have. One that is not there: NOT_FOUND."""
 
 def add_XnameRuleServiceServicer_to_server(servicer: XnameRuleServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

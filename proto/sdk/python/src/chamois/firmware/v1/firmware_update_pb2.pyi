@@ -74,11 +74,15 @@ Global___FirmwareUpdate: _TypeAlias = FirmwareUpdate  # noqa: Y015
 
 @_typing.final
 class StartFirmwareUpdateRequest(_message.Message):
+    """Request of `FirmwareUpdateService.StartFirmwareUpdate`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     UPDATE_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def update(self) -> Global___FirmwareUpdate: ...
+    def update(self) -> Global___FirmwareUpdate:
+        """Which image, for which BMCs, in which steps."""
+
     def __init__(
         self,
         *,
@@ -94,6 +98,8 @@ Global___StartFirmwareUpdateRequest: _TypeAlias = StartFirmwareUpdateRequest  # 
 
 @_typing.final
 class StartFirmwareUpdateResponse(_message.Message):
+    """Answer of `FirmwareUpdateService.StartFirmwareUpdate`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     JOB_FIELD_NUMBER: _builtins.int

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class FirmwareUpdateServiceStub(object):
-    """Missing associated documentation comment in .proto file."""
+    """Updates of firmware, staged.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -42,7 +43,8 @@ class FirmwareUpdateServiceStub(object):
 
 
 class FirmwareUpdateServiceServicer(object):
-    """Missing associated documentation comment in .proto file."""
+    """Updates of firmware, staged.
+    """
 
     def StartFirmwareUpdate(self, request, context):
         """Begins an update; the answer is the id of its job.
@@ -68,7 +70,8 @@ def add_FirmwareUpdateServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class FirmwareUpdateService(object):
-    """Missing associated documentation comment in .proto file."""
+    """Updates of firmware, staged.
+    """
 
     @staticmethod
     def StartFirmwareUpdate(request,

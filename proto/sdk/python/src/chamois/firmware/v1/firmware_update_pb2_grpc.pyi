@@ -27,6 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class FirmwareUpdateServiceStub:
+    """Updates of firmware, staged."""
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
@@ -36,11 +38,15 @@ class FirmwareUpdateServiceStub:
 
 @_typing.type_check_only
 class FirmwareUpdateServiceAsyncStub(FirmwareUpdateServiceStub):
+    """Updates of firmware, staged."""
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     StartFirmwareUpdate: _aio.UnaryUnaryMultiCallable[_firmware_update_pb2.StartFirmwareUpdateRequest, _firmware_update_pb2.StartFirmwareUpdateResponse]  # type: ignore[assignment]
     """Begins an update; the answer is the id of its job."""
 
 class FirmwareUpdateServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Updates of firmware, staged."""
+
     @_abc_1.abstractmethod
     def StartFirmwareUpdate(
         self,

@@ -32,7 +32,9 @@ class _AccessEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Access.ValueTy
     ACCESS_UNSPECIFIED: _Access.ValueType  # 0
     """As the consistency says."""
     ACCESS_READ: _Access.ValueType  # 1
+    """It shows what is stored."""
     ACCESS_WRITE: _Access.ValueType  # 2
+    """It changes what is stored."""
     ACCESS_ADMIN: _Access.ValueType  # 3
     """Gives or takes rights, changes the members, or hands out everything."""
 
@@ -42,7 +44,9 @@ class Access(_Access, metaclass=_AccessEnumTypeWrapper):
 ACCESS_UNSPECIFIED: Access.ValueType  # 0
 """As the consistency says."""
 ACCESS_READ: Access.ValueType  # 1
+"""It shows what is stored."""
 ACCESS_WRITE: Access.ValueType  # 2
+"""It changes what is stored."""
 ACCESS_ADMIN: Access.ValueType  # 3
 """Gives or takes rights, changes the members, or hands out everything."""
 Global___Access: _TypeAlias = Access  # noqa: Y015
@@ -136,6 +140,7 @@ class MethodRule(_message.Message):
     SHOWS_NO_COMPONENT_FIELD_NUMBER: _builtins.int
     SHOWS_OTHER_COMPONENTS_FIELD_NUMBER: _builtins.int
     FOR_LIMITED_TOKENS_FIELD_NUMBER: _builtins.int
+    WEBSOCKET_FIELD_NUMBER: _builtins.int
     permission: Global___Permission.ValueType
     """Who may call it."""
     consistency: Global___Consistency.ValueType
@@ -163,6 +168,7 @@ class MethodRule(_message.Message):
     access is to read where a consistency is said, and to write elsewhere, if none is named here.
     """
     access: Global___Access.ValueType
+    """What the permission allows; see `area`."""
     shows_no_component: _builtins.bool
     """The answer is about no component: callers whose policies hold for a part of the system get all of it. An answer in which
     no field is marked `component` is refused to them otherwise, and so is a change that cannot be validated only. Of a method that
@@ -173,6 +179,11 @@ class MethodRule(_message.Message):
     for_limited_tokens: _builtins.bool
     """Of a method for whoever has proved to be somebody: also by a token that is limited to other permissions. What it gives is no more
     than what it is shown.
+    """
+    websocket: _builtins.bool
+    """Over HTTP the GET is a WebSocket (RFC 6455). The method is a stream both ways: the first message of the request is made of path and
+    query, each message of the client becomes one with its bytes in the field marked `frame`, and so do the answers the other way. The
+    method does nothing before it has its first message: that is how the gateway asks who may call it where a client sends no upgrade.
     """
     @_builtins.property
     def made_of(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -201,10 +212,11 @@ class MethodRule(_message.Message):
         shows_no_component: _builtins.bool = ...,
         shows_other_components: _builtins.bool = ...,
         for_limited_tokens: _builtins.bool = ...,
+        websocket: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access", b"access", "area", b"area", "can_validate_only", b"can_validate_only", "consistency", b"consistency", "for_limited_tokens", b"for_limited_tokens", "legacy_anonymous_read", b"legacy_anonymous_read", "location_field", b"location_field", "made_of", b"made_of", "malformed_body_status", b"malformed_body_status", "permission", b"permission", "shows_no_component", b"shows_no_component", "shows_other_components", b"shows_other_components", "success_status", b"success_status", "takes_long", b"takes_long", "tls_only", b"tls_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access", b"access", "area", b"area", "can_validate_only", b"can_validate_only", "consistency", b"consistency", "for_limited_tokens", b"for_limited_tokens", "legacy_anonymous_read", b"legacy_anonymous_read", "location_field", b"location_field", "made_of", b"made_of", "malformed_body_status", b"malformed_body_status", "permission", b"permission", "shows_no_component", b"shows_no_component", "shows_other_components", b"shows_other_components", "success_status", b"success_status", "takes_long", b"takes_long", "tls_only", b"tls_only", "websocket", b"websocket"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -225,6 +237,8 @@ class FieldRule(_message.Message):
     HEADER_FIELD_NUMBER: _builtins.int
     FROM_HEADER_FIELD_NUMBER: _builtins.int
     COMPONENT_FIELD_NUMBER: _builtins.int
+    FRAME_FIELD_NUMBER: _builtins.int
+    CLOSE_REASON_FIELD_NUMBER: _builtins.int
     native_only: _builtins.bool
     """Not in the legacy JSON, neither read nor written there: part of the native API only."""
     always_present: _builtins.bool
@@ -247,6 +261,10 @@ class FieldRule(_message.Message):
     """The text is the id of the component that the message is about, or, of a list of texts, components: callers whose policies
     hold for a part of the system are shown no message of a list, and no text, that is of another one.
     """
+    frame: _builtins.bool
+    """Of a `websocket` method: the `bytes` that are a message of the client, or one for it."""
+    close_reason: _builtins.bool
+    """Of the answers of a `websocket` method: the text with which it says why it ends, which the client reads as the reason of the close."""
     def __init__(
         self,
         *,
@@ -259,10 +277,12 @@ class FieldRule(_message.Message):
         header: _builtins.str = ...,
         from_header: _builtins.str = ...,
         component: _builtins.bool = ...,
+        frame: _builtins.bool = ...,
+        close_reason: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepts_string", b"accepts_string", "always_present", b"always_present", "component", b"component", "from_header", b"from_header", "header", b"header", "if_match", b"if_match", "native_only", b"native_only", "presence_field", b"presence_field", "raw_json", b"raw_json"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepts_string", b"accepts_string", "always_present", b"always_present", "close_reason", b"close_reason", "component", b"component", "frame", b"frame", "from_header", b"from_header", "header", b"header", "if_match", b"if_match", "native_only", b"native_only", "presence_field", b"presence_field", "raw_json", b"raw_json"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -65,10 +65,15 @@ class FieldChange(_message.Message):
     BEFORE_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
     field: _builtins.str
+    """Name of the field in the object's JSON."""
     @_builtins.property
-    def before(self) -> _struct_pb2.Value: ...
+    def before(self) -> _struct_pb2.Value:
+        """Its value before the change."""
+
     @_builtins.property
-    def after(self) -> _struct_pb2.Value: ...
+    def after(self) -> _struct_pb2.Value:
+        """Its value after the change."""
+
     def __init__(
         self,
         *,

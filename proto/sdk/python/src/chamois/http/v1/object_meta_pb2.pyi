@@ -55,9 +55,13 @@ class ObjectMeta(_message.Message):
     CREATED_FIELD_NUMBER: _builtins.int
     MODIFIED_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def created(self) -> Global___Change: ...
+    def created(self) -> Global___Change:
+        """The change that made the object."""
+
     @_builtins.property
-    def modified(self) -> Global___Change: ...
+    def modified(self) -> Global___Change:
+        """The last change of the object: its `revision` is what `if_revision` and `If-Match` name."""
+
     def __init__(
         self,
         *,

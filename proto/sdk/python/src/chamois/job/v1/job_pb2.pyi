@@ -31,6 +31,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Job(_message.Message):
+    """A job, without its targets."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     class _State:
@@ -43,6 +45,7 @@ class Job(_message.Message):
         STATE_WAITING: Job._State.ValueType  # 1
         """No member works on it yet, or the one that did is gone."""
         STATE_RUNNING: Job._State.ValueType  # 2
+        """A member works on it."""
         STATE_SUCCEEDED: Job._State.ValueType  # 3
         """Every target succeeded, or was skipped because nothing was to do."""
         STATE_FAILED: Job._State.ValueType  # 4
@@ -52,11 +55,14 @@ class Job(_message.Message):
         STATE_CANCELLING: Job._State.ValueType  # 6
         """To be cancelled: the member that works on it finishes what it began."""
 
-    class State(_State, metaclass=_StateEnumTypeWrapper): ...
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """Where a job stands."""
+
     STATE_UNSPECIFIED: Job.State.ValueType  # 0
     STATE_WAITING: Job.State.ValueType  # 1
     """No member works on it yet, or the one that did is gone."""
     STATE_RUNNING: Job.State.ValueType  # 2
+    """A member works on it."""
     STATE_SUCCEEDED: Job.State.ValueType  # 3
     """Every target succeeded, or was skipped because nothing was to do."""
     STATE_FAILED: Job.State.ValueType  # 4
@@ -85,6 +91,7 @@ class Job(_message.Message):
     id: _builtins.str
     """A UUID, given by the cluster."""
     state: Global___Job.State.ValueType
+    """Where it stands."""
     reason: _builtins.str
     """Why it ended so, for a person."""
     principal: _builtins.str
@@ -92,28 +99,45 @@ class Job(_message.Message):
     started_at_ms: _builtins.int
     """Cluster time, milliseconds since the Unix epoch; 0: not yet."""
     ended_at_ms: _builtins.int
+    """Cluster time, milliseconds since the Unix epoch; 0: not yet."""
     cursor: _builtins.int
     """Where a scan is to go on: targets before this place of its plan were asked."""
     @_builtins.property
-    def scan(self) -> _scan_pb2.Scan: ...
+    def scan(self) -> _scan_pb2.Scan:
+        """It searches for BMCs."""
+
     @_builtins.property
-    def crawl(self) -> _crawl_pb2.Crawl: ...
+    def crawl(self) -> _crawl_pb2.Crawl:
+        """It reads BMCs."""
+
     @_builtins.property
-    def credential_rotation(self) -> _credential_rotation_pb2.CredentialRotation: ...
+    def credential_rotation(self) -> _credential_rotation_pb2.CredentialRotation:
+        """It gives BMCs new passwords."""
+
     @_builtins.property
-    def power_transition(self) -> _power_transition_pb2.PowerTransition: ...
+    def power_transition(self) -> _power_transition_pb2.PowerTransition:
+        """It switches components on or off."""
+
     @_builtins.property
-    def firmware_update(self) -> _firmware_update_pb2.FirmwareUpdate: ...
+    def firmware_update(self) -> _firmware_update_pb2.FirmwareUpdate:
+        """It updates firmware."""
+
     @_builtins.property
     def claim(self) -> Global___JobClaim:
         """Who works on it; absent while nobody does."""
 
     @_builtins.property
-    def counts(self) -> Global___JobCounts: ...
+    def counts(self) -> Global___JobCounts:
+        """How many targets have come to what."""
+
     @_builtins.property
-    def grant(self) -> _grant_pb2.Grant: ...
+    def grant(self) -> _grant_pb2.Grant:
+        """What gave the one who asked for it the right."""
+
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,
@@ -154,6 +178,7 @@ class JobClaim(_message.Message):
     FENCE_FIELD_NUMBER: _builtins.int
     LAPSES_AT_MS_FIELD_NUMBER: _builtins.int
     member_id: _builtins.int
+    """The member that works on it."""
     fence: _builtins.int
     """Log index of the claim: every report names it, and one with another is refused, so that a member that was cut off
     cannot speak for a job that another one has taken over.
@@ -177,6 +202,8 @@ Global___JobClaim: _TypeAlias = JobClaim  # noqa: Y015
 
 @_typing.final
 class JobCounts(_message.Message):
+    """How many targets of a job have come to what."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TOTAL_FIELD_NUMBER: _builtins.int
@@ -187,12 +214,19 @@ class JobCounts(_message.Message):
     UNKNOWN_FIELD_NUMBER: _builtins.int
     SKIPPED_FIELD_NUMBER: _builtins.int
     total: _builtins.int
+    """All targets; of a scan those that are known so far."""
     waiting: _builtins.int
+    """Not begun."""
     running: _builtins.int
+    """Begun."""
     succeeded: _builtins.int
+    """Done."""
     failed: _builtins.int
+    """Not done; those that cannot be done are among them."""
     unknown: _builtins.int
+    """The BMC was told, and nobody knows whether it did it."""
     skipped: _builtins.int
+    """Nothing was to do, or the job ended before."""
     def __init__(
         self,
         *,
@@ -226,12 +260,15 @@ class JobTarget(_message.Message):
         DESCRIPTOR: _descriptor.EnumDescriptor
         STATE_UNSPECIFIED: JobTarget._State.ValueType  # 0
         STATE_WAITING: JobTarget._State.ValueType  # 1
+        """Not begun."""
         STATE_RUNNING: JobTarget._State.ValueType  # 2
         """In the log before the BMC is told to do anything: whoever takes the job over reads back what came of it and never repeats
         it by itself.
         """
         STATE_SUCCEEDED: JobTarget._State.ValueType  # 3
+        """Done."""
         STATE_FAILED: JobTarget._State.ValueType  # 4
+        """Not done, for the reason that is told."""
         STATE_UNKNOWN: JobTarget._State.ValueType  # 5
         """The BMC was told, and nobody knows whether it did it."""
         STATE_SKIPPED: JobTarget._State.ValueType  # 6
@@ -239,15 +276,20 @@ class JobTarget(_message.Message):
         STATE_UNSUPPORTED: JobTarget._State.ValueType  # 7
         """The BMC cannot do this. A failure in the counts."""
 
-    class State(_State, metaclass=_StateEnumTypeWrapper): ...
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """What became of a target."""
+
     STATE_UNSPECIFIED: JobTarget.State.ValueType  # 0
     STATE_WAITING: JobTarget.State.ValueType  # 1
+    """Not begun."""
     STATE_RUNNING: JobTarget.State.ValueType  # 2
     """In the log before the BMC is told to do anything: whoever takes the job over reads back what came of it and never repeats
     it by itself.
     """
     STATE_SUCCEEDED: JobTarget.State.ValueType  # 3
+    """Done."""
     STATE_FAILED: JobTarget.State.ValueType  # 4
+    """Not done, for the reason that is told."""
     STATE_UNKNOWN: JobTarget.State.ValueType  # 5
     """The BMC was told, and nobody knows whether it did it."""
     STATE_SKIPPED: JobTarget.State.ValueType  # 6
@@ -270,6 +312,7 @@ class JobTarget(_message.Message):
     target: _builtins.str
     """Xname, or, of scans and crawls of what has none yet, `address:port` (an IPv6 address in brackets)."""
     state: Global___JobTarget.State.ValueType
+    """What became of it."""
     reason: _builtins.str
     """Why, for a person; of a success what was found or done."""
     remedy: _builtins.str
@@ -300,6 +343,8 @@ Global___JobTarget: _TypeAlias = JobTarget  # noqa: Y015
 
 @_typing.final
 class ListJobsRequest(_message.Message):
+    """Request of `JobService.ListJobs`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     KIND_FIELD_NUMBER: _builtins.int
@@ -311,7 +356,9 @@ class ListJobsRequest(_message.Message):
     active: _builtins.bool
     """Only those that are not over."""
     page_size: _builtins.int
+    """At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000."""
     page_token: _builtins.str
+    """`next_page_token` of the answer before; the filters must be the same as there."""
     def __init__(
         self,
         *,
@@ -330,13 +377,18 @@ Global___ListJobsRequest: _TypeAlias = ListJobsRequest  # noqa: Y015
 
 @_typing.final
 class ListJobsResponse(_message.Message):
+    """Answer of `JobService.ListJobs`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     JOBS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    """Where the next page begins; empty: there is none."""
     @_builtins.property
-    def jobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Job]: ...
+    def jobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Job]:
+        """The newest first."""
+
     def __init__(
         self,
         *,
@@ -353,10 +405,13 @@ Global___ListJobsResponse: _TypeAlias = ListJobsResponse  # noqa: Y015
 
 @_typing.final
 class GetJobRequest(_message.Message):
+    """Request of `JobService.GetJob`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Id of the job."""
     def __init__(
         self,
         *,
@@ -372,6 +427,8 @@ Global___GetJobRequest: _TypeAlias = GetJobRequest  # noqa: Y015
 
 @_typing.final
 class ListJobTargetsRequest(_message.Message):
+    """Request of `JobService.ListJobTargets`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
@@ -379,8 +436,11 @@ class ListJobTargetsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Id of the job."""
     page_size: _builtins.int
+    """At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000."""
     page_token: _builtins.str
+    """`next_page_token` of the answer before; the filters must be the same as there."""
     @_builtins.property
     def state(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """A name of `JobTarget.State` in lower case, without `STATE_`; several are alternatives, none is all."""
@@ -403,13 +463,18 @@ Global___ListJobTargetsRequest: _TypeAlias = ListJobTargetsRequest  # noqa: Y015
 
 @_typing.final
 class ListJobTargetsResponse(_message.Message):
+    """Answer of `JobService.ListJobTargets`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TARGETS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    """Where the next page begins; empty: there is none."""
     @_builtins.property
-    def targets(self) -> _containers.RepeatedCompositeFieldContainer[Global___JobTarget]: ...
+    def targets(self) -> _containers.RepeatedCompositeFieldContainer[Global___JobTarget]:
+        """In the order of the job."""
+
     def __init__(
         self,
         *,
@@ -426,10 +491,13 @@ Global___ListJobTargetsResponse: _TypeAlias = ListJobTargetsResponse  # noqa: Y0
 
 @_typing.final
 class CancelJobRequest(_message.Message):
+    """Request of `JobService.CancelJob`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Id of the job."""
     def __init__(
         self,
         *,
@@ -445,10 +513,13 @@ Global___CancelJobRequest: _TypeAlias = CancelJobRequest  # noqa: Y015
 
 @_typing.final
 class DeleteJobRequest(_message.Message):
+    """Request of `JobService.DeleteJob`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Id of the job."""
     def __init__(
         self,
         *,
@@ -464,6 +535,8 @@ Global___DeleteJobRequest: _TypeAlias = DeleteJobRequest  # noqa: Y015
 
 @_typing.final
 class DeleteJobResponse(_message.Message):
+    """Answer of `JobService.DeleteJob`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(

@@ -30,6 +30,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class JobServiceStub:
+    """Work that takes long, whatever kind it is."""
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
@@ -37,6 +39,7 @@ class JobServiceStub:
     ListJobs: _grpc.UnaryUnaryMultiCallable[_job_pb2.ListJobsRequest, _job_pb2.ListJobsResponse]
     """The newest first."""
     GetJob: _grpc.UnaryUnaryMultiCallable[_job_pb2.GetJobRequest, _job_pb2.Job]
+    """One job, without its targets. One that is not there: NOT_FOUND."""
     ListJobTargets: _grpc.UnaryUnaryMultiCallable[_job_pb2.ListJobTargetsRequest, _job_pb2.ListJobTargetsResponse]
     """In the order of the job."""
     CancelJob: _grpc.UnaryUnaryMultiCallable[_job_pb2.CancelJobRequest, _job_pb2.Job]
@@ -46,10 +49,13 @@ class JobServiceStub:
 
 @_typing.type_check_only
 class JobServiceAsyncStub(JobServiceStub):
+    """Work that takes long, whatever kind it is."""
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListJobs: _aio.UnaryUnaryMultiCallable[_job_pb2.ListJobsRequest, _job_pb2.ListJobsResponse]  # type: ignore[assignment]
     """The newest first."""
     GetJob: _aio.UnaryUnaryMultiCallable[_job_pb2.GetJobRequest, _job_pb2.Job]  # type: ignore[assignment]
+    """One job, without its targets. One that is not there: NOT_FOUND."""
     ListJobTargets: _aio.UnaryUnaryMultiCallable[_job_pb2.ListJobTargetsRequest, _job_pb2.ListJobTargetsResponse]  # type: ignore[assignment]
     """In the order of the job."""
     CancelJob: _aio.UnaryUnaryMultiCallable[_job_pb2.CancelJobRequest, _job_pb2.Job]  # type: ignore[assignment]
@@ -58,6 +64,8 @@ class JobServiceAsyncStub(JobServiceStub):
     """Forgets one that is over."""
 
 class JobServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Work that takes long, whatever kind it is."""
+
     @_abc_1.abstractmethod
     def ListJobs(
         self,
@@ -71,7 +79,8 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _job_pb2.GetJobRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_job_pb2.Job, _abc.Awaitable[_job_pb2.Job]]: ...
+    ) -> _typing.Union[_job_pb2.Job, _abc.Awaitable[_job_pb2.Job]]:
+        """One job, without its targets. One that is not there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def ListJobTargets(

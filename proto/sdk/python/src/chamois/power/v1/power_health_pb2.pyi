@@ -18,6 +18,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class GetLivenessRequest(_message.Message):
+    """Request of `PowerHealthService.GetLiveness`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -33,6 +35,8 @@ Global___GetLivenessRequest: _TypeAlias = GetLivenessRequest  # noqa: Y015
 
 @_typing.final
 class GetLivenessResponse(_message.Message):
+    """Answer of `PowerHealthService.GetLiveness`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -48,6 +52,8 @@ Global___GetLivenessResponse: _TypeAlias = GetLivenessResponse  # noqa: Y015
 
 @_typing.final
 class GetReadinessRequest(_message.Message):
+    """Request of `PowerHealthService.GetReadiness`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -63,6 +69,8 @@ Global___GetReadinessRequest: _TypeAlias = GetReadinessRequest  # noqa: Y015
 
 @_typing.final
 class GetReadinessResponse(_message.Message):
+    """Answer of `PowerHealthService.GetReadiness`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -78,6 +86,8 @@ Global___GetReadinessResponse: _TypeAlias = GetReadinessResponse  # noqa: Y015
 
 @_typing.final
 class GetHealthRequest(_message.Message):
+    """Request of `PowerHealthService.GetHealth`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -93,6 +103,8 @@ Global___GetHealthRequest: _TypeAlias = GetHealthRequest  # noqa: Y015
 
 @_typing.final
 class GetHealthResponse(_message.Message):
+    """Answer of `PowerHealthService.GetHealth`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     KV_STORE_FIELD_NUMBER: _builtins.int
@@ -102,8 +114,11 @@ class GetHealthResponse(_message.Message):
     kv_store: _builtins.str
     """Keys as PCS has them, with what stands for them here."""
     state_manager: _builtins.str
+    """See `kv_store`: SMD, which is the same process."""
     vault: _builtins.str
+    """See `kv_store`: the log, where credentials are sealed."""
     distributed_locking: _builtins.str
+    """See `kv_store`: claims of jobs, in the log."""
     def __init__(
         self,
         *,

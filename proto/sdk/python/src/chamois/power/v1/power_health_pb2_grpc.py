@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class PowerHealthServiceStub(object):
-    """Missing associated documentation comment in .proto file."""
+    """Whether power can be controlled here, in PCS's words.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -52,10 +53,12 @@ class PowerHealthServiceStub(object):
 
 
 class PowerHealthServiceServicer(object):
-    """Missing associated documentation comment in .proto file."""
+    """Whether power can be controlled here, in PCS's words.
+    """
 
     def GetLiveness(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Whether the process answers.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -68,7 +71,8 @@ class PowerHealthServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetHealth(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """What PCS depends on, and what stands for it here.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -100,7 +104,8 @@ def add_PowerHealthServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PowerHealthService(object):
-    """Missing associated documentation comment in .proto file."""
+    """Whether power can be controlled here, in PCS's words.
+    """
 
     @staticmethod
     def GetLiveness(request,

@@ -27,30 +27,41 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PowerHealthServiceStub:
+    """Whether power can be controlled here, in PCS's words."""
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PowerHealthServiceAsyncStub: ...
     GetLiveness: _grpc.UnaryUnaryMultiCallable[_power_health_pb2.GetLivenessRequest, _power_health_pb2.GetLivenessResponse]
+    """Whether the process answers."""
     GetReadiness: _grpc.UnaryUnaryMultiCallable[_power_health_pb2.GetReadinessRequest, _power_health_pb2.GetReadinessResponse]
     """UNAVAILABLE while the member cannot answer linearizable reads."""
     GetHealth: _grpc.UnaryUnaryMultiCallable[_power_health_pb2.GetHealthRequest, _power_health_pb2.GetHealthResponse]
+    """What PCS depends on, and what stands for it here."""
 
 @_typing.type_check_only
 class PowerHealthServiceAsyncStub(PowerHealthServiceStub):
+    """Whether power can be controlled here, in PCS's words."""
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetLiveness: _aio.UnaryUnaryMultiCallable[_power_health_pb2.GetLivenessRequest, _power_health_pb2.GetLivenessResponse]  # type: ignore[assignment]
+    """Whether the process answers."""
     GetReadiness: _aio.UnaryUnaryMultiCallable[_power_health_pb2.GetReadinessRequest, _power_health_pb2.GetReadinessResponse]  # type: ignore[assignment]
     """UNAVAILABLE while the member cannot answer linearizable reads."""
     GetHealth: _aio.UnaryUnaryMultiCallable[_power_health_pb2.GetHealthRequest, _power_health_pb2.GetHealthResponse]  # type: ignore[assignment]
+    """What PCS depends on, and what stands for it here."""
 
 class PowerHealthServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Whether power can be controlled here, in PCS's words."""
+
     @_abc_1.abstractmethod
     def GetLiveness(
         self,
         request: _power_health_pb2.GetLivenessRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_power_health_pb2.GetLivenessResponse, _abc.Awaitable[_power_health_pb2.GetLivenessResponse]]: ...
+    ) -> _typing.Union[_power_health_pb2.GetLivenessResponse, _abc.Awaitable[_power_health_pb2.GetLivenessResponse]]:
+        """Whether the process answers."""
 
     @_abc_1.abstractmethod
     def GetReadiness(
@@ -65,6 +76,7 @@ class PowerHealthServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _power_health_pb2.GetHealthRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_power_health_pb2.GetHealthResponse, _abc.Awaitable[_power_health_pb2.GetHealthResponse]]: ...
+    ) -> _typing.Union[_power_health_pb2.GetHealthResponse, _abc.Awaitable[_power_health_pb2.GetHealthResponse]]:
+        """What PCS depends on, and what stands for it here."""
 
 def add_PowerHealthServiceServicer_to_server(servicer: PowerHealthServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

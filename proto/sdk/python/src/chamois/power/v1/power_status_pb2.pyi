@@ -20,6 +20,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ListPowerStatusRequest(_message.Message):
+    """Request of `PowerStatusService.ListPowerStatus`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     XNAME_FIELD_NUMBER: _builtins.int
@@ -50,15 +52,21 @@ Global___ListPowerStatusRequest: _TypeAlias = ListPowerStatusRequest  # noqa: Y0
 
 @_typing.final
 class QueryPowerStatusRequest(_message.Message):
+    """Request of `PowerStatusService.QueryPowerStatus`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     XNAME_FIELD_NUMBER: _builtins.int
     POWER_STATE_FILTER_FIELD_NUMBER: _builtins.int
     MANAGEMENT_STATE_FILTER_FIELD_NUMBER: _builtins.int
     power_state_filter: _builtins.str
+    """`on`, `off` or `undefined`; empty: all."""
     management_state_filter: _builtins.str
+    """`available` or `unavailable`; empty: all."""
     @_builtins.property
-    def xname(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def xname(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Xnames and nodesets; empty: every node with a BMC."""
+
     def __init__(
         self,
         *,
@@ -76,11 +84,15 @@ Global___QueryPowerStatusRequest: _TypeAlias = QueryPowerStatusRequest  # noqa: 
 
 @_typing.final
 class ListPowerStatusResponse(_message.Message):
+    """Answer of `PowerStatusService.ListPowerStatus` and `PowerStatusService.QueryPowerStatus`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     STATUS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def status(self) -> _containers.RepeatedCompositeFieldContainer[Global___PowerStatus]: ...
+    def status(self) -> _containers.RepeatedCompositeFieldContainer[Global___PowerStatus]:
+        """Sorted by xname."""
+
     def __init__(
         self,
         *,
@@ -96,6 +108,8 @@ Global___ListPowerStatusResponse: _TypeAlias = ListPowerStatusResponse  # noqa: 
 
 @_typing.final
 class PowerStatus(_message.Message):
+    """Whether a component is switched on, as its BMC says."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     XNAME_FIELD_NUMBER: _builtins.int
@@ -105,6 +119,7 @@ class PowerStatus(_message.Message):
     SUPPORTED_POWER_TRANSITIONS_FIELD_NUMBER: _builtins.int
     LAST_UPDATED_FIELD_NUMBER: _builtins.int
     xname: _builtins.str
+    """Xname of the component."""
     power_state: _builtins.str
     """`on`, `off` or `undefined`."""
     management_state: _builtins.str

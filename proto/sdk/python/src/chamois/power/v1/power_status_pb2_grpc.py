@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class PowerStatusServiceStub(object):
-    """Missing associated documentation comment in .proto file."""
+    """Whether components are switched on, by asking their BMCs.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -47,7 +48,8 @@ class PowerStatusServiceStub(object):
 
 
 class PowerStatusServiceServicer(object):
-    """Missing associated documentation comment in .proto file."""
+    """Whether components are switched on, by asking their BMCs.
+    """
 
     def ListPowerStatus(self, request, context):
         """Asks the BMCs now, as far as the member that is asked reaches them, and tells what is known where one does not answer
@@ -86,7 +88,8 @@ def add_PowerStatusServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PowerStatusService(object):
-    """Missing associated documentation comment in .proto file."""
+    """Whether components are switched on, by asking their BMCs.
+    """
 
     @staticmethod
     def ListPowerStatus(request,

@@ -27,6 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PowerStatusServiceStub:
+    """Whether components are switched on, by asking their BMCs."""
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
@@ -40,6 +42,8 @@ class PowerStatusServiceStub:
 
 @_typing.type_check_only
 class PowerStatusServiceAsyncStub(PowerStatusServiceStub):
+    """Whether components are switched on, by asking their BMCs."""
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListPowerStatus: _aio.UnaryUnaryMultiCallable[_power_status_pb2.ListPowerStatusRequest, _power_status_pb2.ListPowerStatusResponse]  # type: ignore[assignment]
     """Asks the BMCs now, as far as the member that is asked reaches them, and tells what is known where one does not answer
@@ -49,6 +53,8 @@ class PowerStatusServiceAsyncStub(PowerStatusServiceStub):
     """The same, for more xnames than a URL holds."""
 
 class PowerStatusServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Whether components are switched on, by asking their BMCs."""
+
     @_abc_1.abstractmethod
     def ListPowerStatus(
         self,

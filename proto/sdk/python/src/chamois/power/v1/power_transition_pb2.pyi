@@ -39,6 +39,7 @@ class PowerTransition(_message.Message):
         OPERATION_SOFT_OFF: PowerTransition._Operation.ValueType  # 3
         """Graceful alone."""
         OPERATION_FORCE_OFF: PowerTransition._Operation.ValueType  # 4
+        """Off at once."""
         OPERATION_SOFT_RESTART: PowerTransition._Operation.ValueType  # 5
         """GracefulRestart, or off (graceful) and on."""
         OPERATION_HARD_RESTART: PowerTransition._Operation.ValueType  # 6
@@ -46,7 +47,9 @@ class PowerTransition(_message.Message):
         OPERATION_INIT: PowerTransition._Operation.ValueType  # 7
         """Off (graceful, forced at the deadline), then on."""
 
-    class Operation(_Operation, metaclass=_OperationEnumTypeWrapper): ...
+    class Operation(_Operation, metaclass=_OperationEnumTypeWrapper):
+        """What is to be done."""
+
     OPERATION_UNSPECIFIED: PowerTransition.Operation.ValueType  # 0
     OPERATION_ON: PowerTransition.Operation.ValueType  # 1
     """Names as PCS has them; matched without case on input."""
@@ -55,6 +58,7 @@ class PowerTransition(_message.Message):
     OPERATION_SOFT_OFF: PowerTransition.Operation.ValueType  # 3
     """Graceful alone."""
     OPERATION_FORCE_OFF: PowerTransition.Operation.ValueType  # 4
+    """Off at once."""
     OPERATION_SOFT_RESTART: PowerTransition.Operation.ValueType  # 5
     """GracefulRestart, or off (graceful) and on."""
     OPERATION_HARD_RESTART: PowerTransition.Operation.ValueType  # 6
@@ -69,6 +73,7 @@ class PowerTransition(_message.Message):
     STAGGER_MS_FIELD_NUMBER: _builtins.int
     RESERVATION_KEY_SHA256_FIELD_NUMBER: _builtins.int
     operation: Global___PowerTransition.Operation.ValueType
+    """What is to be done."""
     task_deadline_minutes: _builtins.int
     """Minutes that a graceful shutdown may take before `OFF` and `INIT` force it; absent: 5. 0: at once; -1: without end."""
     concurrency_max: _builtins.int

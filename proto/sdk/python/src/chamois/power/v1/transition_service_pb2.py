@@ -23,11 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from chamois.http.v1 import http_pb2 as chamois_dot_http_dot_v1_dot_http__pb2
-from chamois.power.v1 import power_transition_pb2 as chamois_dot_power_dot_v1_dot_power__transition__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)chamois/power/v1/transition_service.proto\x12\x10\x63hamois.power.v1\x1a\x1a\x63hamois/http/v1/http.proto\x1a\'chamois/power/v1/power_transition.proto\x1a\x1cgoogle/api/annotations.proto\"\xcf\x02\n\x16StartTransitionRequest\x12\x11\n\toperation\x18\x01 \x01(\t\x12\x43\n\x08location\x18\x02 \x03(\x0b\x32\x31.chamois.power.v1.StartTransitionRequest.Location\x12\x37\n\x15task_deadline_minutes\x18\x03 \x01(\x05H\x00R\x13taskDeadlineMinutes\x88\x01\x01\x12\'\n\nstagger_ms\x18\x04 \x01(\rR\x13staggerMilliseconds\x12\'\n\x0f\x63oncurrency_max\x18\x05 \x01(\rR\x0e\x63oncurrencyMax\x1a\x38\n\x08Location\x12\r\n\x05xname\x18\x01 \x01(\t\x12\x1d\n\ndeputy_key\x18\x02 \x01(\tR\tdeputyKeyB\x18\n\x16_task_deadline_minutes\"a\n\x17StartTransitionResponse\x12+\n\rtransition_id\x18\x01 \x01(\tB\x06\x8a\xce\x18\x02\x10\x01R\x0ctransitionID\x12\x19\n\toperation\x18\x02 \x01(\tB\x06\x8a\xce\x18\x02\x10\x01\"\x18\n\x16ListTransitionsRequest\"T\n\x17ListTransitionsResponse\x12\x39\n\x0btransitions\x18\x01 \x03(\x0b\x32\x1c.chamois.power.v1.TransitionB\x06\x8a\xce\x18\x02\x10\x01\";\n\x14GetTransitionRequest\x12#\n\rtransition_id\x18\x01 \x01(\tR\x0ctransitionID\"\xd9\x05\n\nTransition\x12+\n\rtransition_id\x18\x01 \x01(\tB\x06\x8a\xce\x18\x02\x10\x01R\x0ctransitionID\x12\x19\n\toperation\x18\x02 \x01(\tB\x06\x8a\xce\x18\x02\x10\x01\x12\'\n\x0b\x63reate_time\x18\x03 \x01(\tB\x06\x8a\xce\x18\x02\x10\x01R\ncreateTime\x12\x42\n\x19\x61utomatic_expiration_time\x18\x04 \x01(\tB\x06\x8a\xce\x18\x02\x10\x01R\x17\x61utomaticExpirationTime\x12\x33\n\x11transition_status\x18\x05 \x01(\tB\x06\x8a\xce\x18\x02\x10\x01R\x10transitionStatus\x12P\n\x0btask_counts\x18\x06 \x01(\x0b\x32\'.chamois.power.v1.Transition.TaskCountsB\x06\x8a\xce\x18\x02\x10\x01R\ntaskCounts\x12\x30\n\x05tasks\x18\x07 \x03(\x0b\x32!.chamois.power.v1.Transition.Task\x1a\xc1\x01\n\nTaskCounts\x12\x15\n\x05total\x18\x01 \x01(\rB\x06\x8a\xce\x18\x02\x10\x01\x12\x13\n\x03new\x18\x02 \x01(\rB\x06\x8a\xce\x18\x02\x10\x01\x12(\n\x0bin_progress\x18\x03 \x01(\rB\x06\x8a\xce\x18\x02\x10\x01R\x0bin-progress\x12\x16\n\x06\x66\x61iled\x18\x04 \x01(\rB\x06\x8a\xce\x18\x02\x10\x01\x12\x19\n\tsucceeded\x18\x05 \x01(\rB\x06\x8a\xce\x18\x02\x10\x01\x12*\n\x0cun_supported\x18\x06 \x01(\rB\x06\x8a\xce\x18\x02\x10\x01R\x0cun-supported\x1a\x98\x01\n\x04Task\x12\x18\n\x05xname\x18\x01 \x01(\tB\t\x8a\xce\x18\x05\x10\x01\xf0\x01\x01\x12\'\n\x0btask_status\x18\x02 \x01(\tB\x06\x8a\xce\x18\x02\x10\x01R\ntaskStatus\x12>\n\x17task_status_description\x18\x03 \x01(\tB\x06\x8a\xce\x18\x02\x10\x01R\x15taskStatusDescription\x12\r\n\x05\x65rror\x18\x04 \x01(\t\"=\n\x16\x41\x62ortTransitionRequest\x12#\n\rtransition_id\x18\x01 \x01(\tR\x0ctransitionID\"D\n\x17\x41\x62ortTransitionResponse\x12)\n\x0c\x61\x62ort_status\x18\x01 \x01(\tB\x06\x8a\xce\x18\x02\x10\x01R\x0b\x61\x62ortStatus2\xe7\x05\n\x11TransitionService\x12\xa9\x01\n\x0fStartTransition\x12(.chamois.power.v1.StartTransitionRequest\x1a).chamois.power.v1.StartTransitionResponse\"A\x8a\xce\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x35\"\x1d/power-control/v1/transitions:\x01*Z\x11\"\x0c/transitions:\x01*\x12\xa5\x01\n\x0fListTransitions\x12(.chamois.power.v1.ListTransitionsRequest\x1a).chamois.power.v1.ListTransitionsResponse\"=\x8a\xce\x18\x04\x08\x01\x10\x01\x82\xd3\xe4\x93\x02/\x12\x1d/power-control/v1/transitionsZ\x0e\x12\x0c/transitions\x12\xb4\x01\n\rGetTransition\x12&.chamois.power.v1.GetTransitionRequest\x1a\x1c.chamois.power.v1.Transition\"]\x8a\xce\x18\x04\x08\x01\x10\x01\x82\xd3\xe4\x93\x02O\x12-/power-control/v1/transitions/{transition_id}Z\x1e\x12\x1c/transitions/{transition_id}\x12\xc6\x01\n\x0f\x41\x62ortTransition\x12(.chamois.power.v1.AbortTransitionRequest\x1a).chamois.power.v1.AbortTransitionResponse\"^\x8a\xce\x18\x05\x08\x01\x18\xca\x01\x82\xd3\xe4\x93\x02O*-/power-control/v1/transitions/{transition_id}Z\x1e*\x1c/transitions/{transition_id}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)chamois/power/v1/transition_service.proto\x12\x10\x63hamois.power.v1\x1a\x1a\x63hamois/http/v1/http.proto\x1a\x1cgoogle/api/annotations.proto\"\xcf\x02\n\x16StartTransitionRequest\x12\x11\n\toperation\x18\x01 \x01(\t\x12\x43\n\x08location\x18\x02 \x03(\x0b\x32\x31.chamois.power.v1.StartTransitionRequest.Location\x12\x37\n\x15task_deadline_minutes\x18\x03 \x01(\x05H\x00R\x13taskDeadlineMinutes\x88\x01\x01\x12\'\n\nstagger_ms\x18\x04 \x01(\rR\x13staggerMilliseconds\x12\'\n\x0f\x63oncurrency_max\x18\x05 \x01(\rR\x0e\x63oncurrencyMax\x1a\x38\n\x08Location\x12\r\n\x05xname\x18\x01 \x01(\t\x12\x1d\n\ndeputy_key\x18\x02 \x01(\tR\tdeputyKeyB\x18\n\x16_task_deadline_minutes\"a\n\x17StartTransitionResponse\x12+\n\rtransition_id\x18\x01 \x01(\tB\x06\x8a\xce\x18\x02\x10\x01R\x0ctransitionID\x12\x19\n\toperation\x18\x02 \x01(\tB\x06\x8a\xce\x18\x02\x10\x01\"\x18\n\x16ListTransitionsRequest\"T\n\x17ListTransitionsResponse\x12\x39\n\x0btransitions\x18\x01 \x03(\x0b\x32\x1c.chamois.power.v1.TransitionB\x06\x8a\xce\x18\x02\x10\x01\";\n\x14GetTransitionRequest\x12#\n\rtransition_id\x18\x01 \x01(\tR\x0ctransitionID\"\xd9\x05\n\nTransition\x12+\n\rtransition_id\x18\x01 \x01(\tB\x06\x8a\xce\x18\x02\x10\x01R\x0ctransitionID\x12\x19\n\toperation\x18\x02 \x01(\tB\x06\x8a\xce\x18\x02\x10\x01\x12\'\n\x0b\x63reate_time\x18\x03 \x01(\tB\x06\x8a\xce\x18\x02\x10\x01R\ncreateTime\x12\x42\n\x19\x61utomatic_expiration_time\x18\x04 \x01(\tB\x06\x8a\xce\x18\x02\x10\x01R\x17\x61utomaticExpirationTime\x12\x33\n\x11transition_status\x18\x05 \x01(\tB\x06\x8a\xce\x18\x02\x10\x01R\x10transitionStatus\x12P\n\x0btask_counts\x18\x06 \x01(\x0b\x32\'.chamois.power.v1.Transition.TaskCountsB\x06\x8a\xce\x18\x02\x10\x01R\ntaskCounts\x12\x30\n\x05tasks\x18\x07 \x03(\x0b\x32!.chamois.power.v1.Transition.Task\x1a\xc1\x01\n\nTaskCounts\x12\x15\n\x05total\x18\x01 \x01(\rB\x06\x8a\xce\x18\x02\x10\x01\x12\x13\n\x03new\x18\x02 \x01(\rB\x06\x8a\xce\x18\x02\x10\x01\x12(\n\x0bin_progress\x18\x03 \x01(\rB\x06\x8a\xce\x18\x02\x10\x01R\x0bin-progress\x12\x16\n\x06\x66\x61iled\x18\x04 \x01(\rB\x06\x8a\xce\x18\x02\x10\x01\x12\x19\n\tsucceeded\x18\x05 \x01(\rB\x06\x8a\xce\x18\x02\x10\x01\x12*\n\x0cun_supported\x18\x06 \x01(\rB\x06\x8a\xce\x18\x02\x10\x01R\x0cun-supported\x1a\x98\x01\n\x04Task\x12\x18\n\x05xname\x18\x01 \x01(\tB\t\x8a\xce\x18\x05\x10\x01\xf0\x01\x01\x12\'\n\x0btask_status\x18\x02 \x01(\tB\x06\x8a\xce\x18\x02\x10\x01R\ntaskStatus\x12>\n\x17task_status_description\x18\x03 \x01(\tB\x06\x8a\xce\x18\x02\x10\x01R\x15taskStatusDescription\x12\r\n\x05\x65rror\x18\x04 \x01(\t\"=\n\x16\x41\x62ortTransitionRequest\x12#\n\rtransition_id\x18\x01 \x01(\tR\x0ctransitionID\"D\n\x17\x41\x62ortTransitionResponse\x12)\n\x0c\x61\x62ort_status\x18\x01 \x01(\tB\x06\x8a\xce\x18\x02\x10\x01R\x0b\x61\x62ortStatus2\xe7\x05\n\x11TransitionService\x12\xa9\x01\n\x0fStartTransition\x12(.chamois.power.v1.StartTransitionRequest\x1a).chamois.power.v1.StartTransitionResponse\"A\x8a\xce\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x35\"\x1d/power-control/v1/transitions:\x01*Z\x11\"\x0c/transitions:\x01*\x12\xa5\x01\n\x0fListTransitions\x12(.chamois.power.v1.ListTransitionsRequest\x1a).chamois.power.v1.ListTransitionsResponse\"=\x8a\xce\x18\x04\x08\x01\x10\x01\x82\xd3\xe4\x93\x02/\x12\x1d/power-control/v1/transitionsZ\x0e\x12\x0c/transitions\x12\xb4\x01\n\rGetTransition\x12&.chamois.power.v1.GetTransitionRequest\x1a\x1c.chamois.power.v1.Transition\"]\x8a\xce\x18\x04\x08\x01\x10\x01\x82\xd3\xe4\x93\x02O\x12-/power-control/v1/transitions/{transition_id}Z\x1e\x12\x1c/transitions/{transition_id}\x12\xc6\x01\n\x0f\x41\x62ortTransition\x12(.chamois.power.v1.AbortTransitionRequest\x1a).chamois.power.v1.AbortTransitionResponse\"^\x8a\xce\x18\x05\x08\x01\x18\xca\x01\x82\xd3\xe4\x93\x02O*-/power-control/v1/transitions/{transition_id}Z\x1e*\x1c/transitions/{transition_id}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -80,28 +79,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRANSITIONSERVICE'].methods_by_name['GetTransition']._serialized_options = b'\212\316\030\004\010\001\020\001\202\323\344\223\002O\022-/power-control/v1/transitions/{transition_id}Z\036\022\034/transitions/{transition_id}'
   _globals['_TRANSITIONSERVICE'].methods_by_name['AbortTransition']._loaded_options = None
   _globals['_TRANSITIONSERVICE'].methods_by_name['AbortTransition']._serialized_options = b'\212\316\030\005\010\001\030\312\001\202\323\344\223\002O*-/power-control/v1/transitions/{transition_id}Z\036*\034/transitions/{transition_id}'
-  _globals['_STARTTRANSITIONREQUEST']._serialized_start=163
-  _globals['_STARTTRANSITIONREQUEST']._serialized_end=498
-  _globals['_STARTTRANSITIONREQUEST_LOCATION']._serialized_start=416
-  _globals['_STARTTRANSITIONREQUEST_LOCATION']._serialized_end=472
-  _globals['_STARTTRANSITIONRESPONSE']._serialized_start=500
-  _globals['_STARTTRANSITIONRESPONSE']._serialized_end=597
-  _globals['_LISTTRANSITIONSREQUEST']._serialized_start=599
-  _globals['_LISTTRANSITIONSREQUEST']._serialized_end=623
-  _globals['_LISTTRANSITIONSRESPONSE']._serialized_start=625
-  _globals['_LISTTRANSITIONSRESPONSE']._serialized_end=709
-  _globals['_GETTRANSITIONREQUEST']._serialized_start=711
-  _globals['_GETTRANSITIONREQUEST']._serialized_end=770
-  _globals['_TRANSITION']._serialized_start=773
-  _globals['_TRANSITION']._serialized_end=1502
-  _globals['_TRANSITION_TASKCOUNTS']._serialized_start=1154
-  _globals['_TRANSITION_TASKCOUNTS']._serialized_end=1347
-  _globals['_TRANSITION_TASK']._serialized_start=1350
-  _globals['_TRANSITION_TASK']._serialized_end=1502
-  _globals['_ABORTTRANSITIONREQUEST']._serialized_start=1504
-  _globals['_ABORTTRANSITIONREQUEST']._serialized_end=1565
-  _globals['_ABORTTRANSITIONRESPONSE']._serialized_start=1567
-  _globals['_ABORTTRANSITIONRESPONSE']._serialized_end=1635
-  _globals['_TRANSITIONSERVICE']._serialized_start=1638
-  _globals['_TRANSITIONSERVICE']._serialized_end=2381
+  _globals['_STARTTRANSITIONREQUEST']._serialized_start=122
+  _globals['_STARTTRANSITIONREQUEST']._serialized_end=457
+  _globals['_STARTTRANSITIONREQUEST_LOCATION']._serialized_start=375
+  _globals['_STARTTRANSITIONREQUEST_LOCATION']._serialized_end=431
+  _globals['_STARTTRANSITIONRESPONSE']._serialized_start=459
+  _globals['_STARTTRANSITIONRESPONSE']._serialized_end=556
+  _globals['_LISTTRANSITIONSREQUEST']._serialized_start=558
+  _globals['_LISTTRANSITIONSREQUEST']._serialized_end=582
+  _globals['_LISTTRANSITIONSRESPONSE']._serialized_start=584
+  _globals['_LISTTRANSITIONSRESPONSE']._serialized_end=668
+  _globals['_GETTRANSITIONREQUEST']._serialized_start=670
+  _globals['_GETTRANSITIONREQUEST']._serialized_end=729
+  _globals['_TRANSITION']._serialized_start=732
+  _globals['_TRANSITION']._serialized_end=1461
+  _globals['_TRANSITION_TASKCOUNTS']._serialized_start=1113
+  _globals['_TRANSITION_TASKCOUNTS']._serialized_end=1306
+  _globals['_TRANSITION_TASK']._serialized_start=1309
+  _globals['_TRANSITION_TASK']._serialized_end=1461
+  _globals['_ABORTTRANSITIONREQUEST']._serialized_start=1463
+  _globals['_ABORTTRANSITIONREQUEST']._serialized_end=1524
+  _globals['_ABORTTRANSITIONRESPONSE']._serialized_start=1526
+  _globals['_ABORTTRANSITIONRESPONSE']._serialized_end=1594
+  _globals['_TRANSITIONSERVICE']._serialized_start=1597
+  _globals['_TRANSITIONSERVICE']._serialized_end=2340
 # @@protoc_insertion_point(module_scope)

@@ -20,10 +20,14 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class StartTransitionRequest(_message.Message):
+    """Request of `TransitionService.StartTransition`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
     class Location(_message.Message):
+        """A component, or several of them."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         XNAME_FIELD_NUMBER: _builtins.int
@@ -56,8 +60,11 @@ class StartTransitionRequest(_message.Message):
     stagger_ms: _builtins.int
     """As in `PowerTransition`."""
     concurrency_max: _builtins.int
+    """As in `PowerTransition`."""
     @_builtins.property
-    def location(self) -> _containers.RepeatedCompositeFieldContainer[Global___StartTransitionRequest.Location]: ...
+    def location(self) -> _containers.RepeatedCompositeFieldContainer[Global___StartTransitionRequest.Location]:
+        """What is to be switched; one at least."""
+
     def __init__(
         self,
         *,
@@ -79,12 +86,16 @@ Global___StartTransitionRequest: _TypeAlias = StartTransitionRequest  # noqa: Y0
 
 @_typing.final
 class StartTransitionResponse(_message.Message):
+    """Answer of `TransitionService.StartTransition`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TRANSITION_ID_FIELD_NUMBER: _builtins.int
     OPERATION_FIELD_NUMBER: _builtins.int
     transition_id: _builtins.str
+    """UUID: the id of its job."""
     operation: _builtins.str
+    """As it was asked for, in PCS's spelling."""
     def __init__(
         self,
         *,
@@ -101,6 +112,8 @@ Global___StartTransitionResponse: _TypeAlias = StartTransitionResponse  # noqa: 
 
 @_typing.final
 class ListTransitionsRequest(_message.Message):
+    """Request of `TransitionService.ListTransitions`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -116,6 +129,8 @@ Global___ListTransitionsRequest: _TypeAlias = ListTransitionsRequest  # noqa: Y0
 
 @_typing.final
 class ListTransitionsResponse(_message.Message):
+    """Answer of `TransitionService.ListTransitions`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TRANSITIONS_FIELD_NUMBER: _builtins.int
@@ -138,10 +153,13 @@ Global___ListTransitionsResponse: _TypeAlias = ListTransitionsResponse  # noqa: 
 
 @_typing.final
 class GetTransitionRequest(_message.Message):
+    """Request of `TransitionService.GetTransition`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TRANSITION_ID_FIELD_NUMBER: _builtins.int
     transition_id: _builtins.str
+    """UUID of the transition."""
     def __init__(
         self,
         *,
@@ -157,10 +175,14 @@ Global___GetTransitionRequest: _TypeAlias = GetTransitionRequest  # noqa: Y015
 
 @_typing.final
 class Transition(_message.Message):
+    """What became of a transition, as PCS tells it."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
     class TaskCounts(_message.Message):
+        """How many tasks of a transition have come to what."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         TOTAL_FIELD_NUMBER: _builtins.int
@@ -170,11 +192,17 @@ class Transition(_message.Message):
         SUCCEEDED_FIELD_NUMBER: _builtins.int
         UN_SUPPORTED_FIELD_NUMBER: _builtins.int
         total: _builtins.int
+        """All of them."""
         new: _builtins.int
+        """Not begun."""
         in_progress: _builtins.int
+        """Begun."""
         failed: _builtins.int
+        """Not done, or nobody knows."""
         succeeded: _builtins.int
+        """Done."""
         un_supported: _builtins.int
+        """The BMC cannot do it."""
         def __init__(
             self,
             *,
@@ -193,6 +221,8 @@ class Transition(_message.Message):
 
     @_typing.final
     class Task(_message.Message):
+        """What became of one component."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         XNAME_FIELD_NUMBER: _builtins.int
@@ -200,10 +230,13 @@ class Transition(_message.Message):
         TASK_STATUS_DESCRIPTION_FIELD_NUMBER: _builtins.int
         ERROR_FIELD_NUMBER: _builtins.int
         xname: _builtins.str
+        """Xname of the component."""
         task_status: _builtins.str
         """`new`, `in-progress`, `succeeded`, `failed` or `unsupported`. What nobody knows is `failed`, and the error says so."""
         task_status_description: _builtins.str
+        """What was done so far, for a person."""
         error: _builtins.str
+        """Why it was not done; empty: nothing went wrong."""
         def __init__(
             self,
             *,
@@ -226,7 +259,9 @@ class Transition(_message.Message):
     TASK_COUNTS_FIELD_NUMBER: _builtins.int
     TASKS_FIELD_NUMBER: _builtins.int
     transition_id: _builtins.str
+    """UUID: the id of its job."""
     operation: _builtins.str
+    """A name of `PowerTransition.Operation`."""
     create_time: _builtins.str
     """RFC 3339, UTC."""
     automatic_expiration_time: _builtins.str
@@ -234,7 +269,9 @@ class Transition(_message.Message):
     transition_status: _builtins.str
     """`new`, `in-progress`, `completed`, `abort-signaled` or `aborted`."""
     @_builtins.property
-    def task_counts(self) -> Global___Transition.TaskCounts: ...
+    def task_counts(self) -> Global___Transition.TaskCounts:
+        """How many tasks have come to what."""
+
     @_builtins.property
     def tasks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Transition.Task]:
         """Of one that is asked for alone."""
@@ -260,10 +297,13 @@ Global___Transition: _TypeAlias = Transition  # noqa: Y015
 
 @_typing.final
 class AbortTransitionRequest(_message.Message):
+    """Request of `TransitionService.AbortTransition`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TRANSITION_ID_FIELD_NUMBER: _builtins.int
     transition_id: _builtins.str
+    """UUID of the transition."""
     def __init__(
         self,
         *,
@@ -279,10 +319,13 @@ Global___AbortTransitionRequest: _TypeAlias = AbortTransitionRequest  # noqa: Y0
 
 @_typing.final
 class AbortTransitionResponse(_message.Message):
+    """Answer of `TransitionService.AbortTransition`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ABORT_STATUS_FIELD_NUMBER: _builtins.int
     abort_status: _builtins.str
+    """`Accepted - abort initiated`."""
     def __init__(
         self,
         *,

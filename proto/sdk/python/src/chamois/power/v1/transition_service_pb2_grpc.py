@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class TransitionServiceStub(object):
-    """Missing associated documentation comment in .proto file."""
+    """Switching components on and off.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -57,7 +58,8 @@ class TransitionServiceStub(object):
 
 
 class TransitionServiceServicer(object):
-    """Missing associated documentation comment in .proto file."""
+    """Switching components on and off.
+    """
 
     def StartTransition(self, request, context):
         """Begins one. Components that are not known, or cannot be switched, fail; the others go on. A component that is reserved fails
@@ -76,7 +78,8 @@ class TransitionServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetTransition(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One transition, with its tasks. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -120,7 +123,8 @@ def add_TransitionServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TransitionService(object):
-    """Missing associated documentation comment in .proto file."""
+    """Switching components on and off.
+    """
 
     @staticmethod
     def StartTransition(request,

@@ -27,6 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class TransitionServiceStub:
+    """Switching components on and off."""
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
@@ -39,11 +41,14 @@ class TransitionServiceStub:
     ListTransitions: _grpc.UnaryUnaryMultiCallable[_transition_service_pb2.ListTransitionsRequest, _transition_service_pb2.ListTransitionsResponse]
     """The newest first."""
     GetTransition: _grpc.UnaryUnaryMultiCallable[_transition_service_pb2.GetTransitionRequest, _transition_service_pb2.Transition]
+    """One transition, with its tasks. One that is not there: NOT_FOUND."""
     AbortTransition: _grpc.UnaryUnaryMultiCallable[_transition_service_pb2.AbortTransitionRequest, _transition_service_pb2.AbortTransitionResponse]
     """What was begun is finished; the rest is left."""
 
 @_typing.type_check_only
 class TransitionServiceAsyncStub(TransitionServiceStub):
+    """Switching components on and off."""
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     StartTransition: _aio.UnaryUnaryMultiCallable[_transition_service_pb2.StartTransitionRequest, _transition_service_pb2.StartTransitionResponse]  # type: ignore[assignment]
     """Begins one. Components that are not known, or cannot be switched, fail; the others go on. A component that is reserved fails
@@ -53,10 +58,13 @@ class TransitionServiceAsyncStub(TransitionServiceStub):
     ListTransitions: _aio.UnaryUnaryMultiCallable[_transition_service_pb2.ListTransitionsRequest, _transition_service_pb2.ListTransitionsResponse]  # type: ignore[assignment]
     """The newest first."""
     GetTransition: _aio.UnaryUnaryMultiCallable[_transition_service_pb2.GetTransitionRequest, _transition_service_pb2.Transition]  # type: ignore[assignment]
+    """One transition, with its tasks. One that is not there: NOT_FOUND."""
     AbortTransition: _aio.UnaryUnaryMultiCallable[_transition_service_pb2.AbortTransitionRequest, _transition_service_pb2.AbortTransitionResponse]  # type: ignore[assignment]
     """What was begun is finished; the rest is left."""
 
 class TransitionServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Switching components on and off."""
+
     @_abc_1.abstractmethod
     def StartTransition(
         self,
@@ -81,7 +89,8 @@ class TransitionServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _transition_service_pb2.GetTransitionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_transition_service_pb2.Transition, _abc.Awaitable[_transition_service_pb2.Transition]]: ...
+    ) -> _typing.Union[_transition_service_pb2.Transition, _abc.Awaitable[_transition_service_pb2.Transition]]:
+        """One transition, with its tasks. One that is not there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def AbortTransition(

@@ -26,8 +26,11 @@ class DeleteResponse(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     code: _builtins.int
+    """Always 0, as HSM has it."""
     message: _builtins.str
+    """What was removed, for a person."""
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     def __init__(
         self,
         *,
@@ -52,7 +55,9 @@ class ResourceUri(_message.Message):
     URI_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     uri: _builtins.str
+    """Path of the resource, e.g. `/hsm/v2/groups/compute`."""
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     def __init__(
         self,
         *,

@@ -50,34 +50,53 @@ class ComponentEndpoint(_message.Message):
     type: _builtins.str
     """HMS type of `id`."""
     domain: _builtins.str
+    """Domain of its name; empty: none is known."""
     fqdn: _builtins.str
+    """Its full name; empty: none is known."""
     redfish_type: _builtins.str
     """`ComputerSystem`, `Manager`, `Chassis`, `PowerDistribution` or `Outlet`."""
     redfish_subtype: _builtins.str
+    """Redfish's own kind of it, e.g. `Physical` or `BMC`."""
     mac_addr: _builtins.str
+    """Lower case with colons; empty: none is known."""
     uuid: _builtins.str
+    """UUID of the resource."""
     odata_id: _builtins.str
     """Path of the resource at the endpoint."""
     redfish_endpoint_id: _builtins.str
     """Xname of the Redfish endpoint."""
     enabled: _builtins.bool
+    """Whether it is to be used."""
     redfish_endpoint_fqdn: _builtins.str
     """FQDN of the Redfish endpoint; follows it."""
     redfish_url: _builtins.str
+    """FQDN of the Redfish endpoint, if it has one, and the path of the resource."""
     component_endpoint_type: _builtins.str
     """Which of the infos is there: `ComponentEndpoint` and `redfish_type`."""
     @_builtins.property
-    def redfish_chassis_info(self) -> Global___RedfishChassisInfo: ...
+    def redfish_chassis_info(self) -> Global___RedfishChassisInfo:
+        """Of a chassis."""
+
     @_builtins.property
-    def redfish_system_info(self) -> Global___RedfishSystemInfo: ...
+    def redfish_system_info(self) -> Global___RedfishSystemInfo:
+        """Of a computer system."""
+
     @_builtins.property
-    def redfish_manager_info(self) -> Global___RedfishManagerInfo: ...
+    def redfish_manager_info(self) -> Global___RedfishManagerInfo:
+        """Of a manager."""
+
     @_builtins.property
-    def redfish_pdu_info(self) -> Global___RedfishPduInfo: ...
+    def redfish_pdu_info(self) -> Global___RedfishPduInfo:
+        """Of a PDU."""
+
     @_builtins.property
-    def redfish_outlet_info(self) -> Global___RedfishOutletInfo: ...
+    def redfish_outlet_info(self) -> Global___RedfishOutletInfo:
+        """Of an outlet."""
+
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,
@@ -112,13 +131,18 @@ Global___ComponentEndpoint: _TypeAlias = ComponentEndpoint  # noqa: Y015
 
 @_typing.final
 class RedfishChassisInfo(_message.Message):
+    """What is known of a chassis."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     ACTIONS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """What it is called, for a person."""
     @_builtins.property
-    def actions(self) -> Global___ChassisActions: ...
+    def actions(self) -> Global___ChassisActions:
+        """What it can be told to do."""
+
     def __init__(
         self,
         *,
@@ -135,6 +159,8 @@ Global___RedfishChassisInfo: _TypeAlias = RedfishChassisInfo  # noqa: Y015
 
 @_typing.final
 class RedfishSystemInfo(_message.Message):
+    """What is known of a computer system."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
@@ -143,13 +169,21 @@ class RedfishSystemInfo(_message.Message):
     POWER_URL_FIELD_NUMBER: _builtins.int
     POWER_CONTROL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """What it is called, for a person."""
     power_url: _builtins.str
+    """Path of its power resource."""
     @_builtins.property
-    def actions(self) -> Global___ComputerSystemActions: ...
+    def actions(self) -> Global___ComputerSystemActions:
+        """What it can be told to do."""
+
     @_builtins.property
-    def ethernet_nic_info(self) -> _containers.RepeatedCompositeFieldContainer[Global___EthernetNicInfo]: ...
+    def ethernet_nic_info(self) -> _containers.RepeatedCompositeFieldContainer[Global___EthernetNicInfo]:
+        """Its NICs."""
+
     @_builtins.property
-    def power_control(self) -> _containers.RepeatedCompositeFieldContainer[Global___PowerControl]: ...
+    def power_control(self) -> _containers.RepeatedCompositeFieldContainer[Global___PowerControl]:
+        """How its power is measured and capped."""
+
     def __init__(
         self,
         *,
@@ -169,6 +203,8 @@ Global___RedfishSystemInfo: _TypeAlias = RedfishSystemInfo  # noqa: Y015
 
 @_typing.final
 class RedfishManagerInfo(_message.Message):
+    """What is known of a manager."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
@@ -176,12 +212,19 @@ class RedfishManagerInfo(_message.Message):
     ETHERNET_NIC_INFO_FIELD_NUMBER: _builtins.int
     COMMAND_SHELL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """What it is called, for a person."""
     @_builtins.property
-    def actions(self) -> Global___ManagerActions: ...
+    def actions(self) -> Global___ManagerActions:
+        """What it can be told to do."""
+
     @_builtins.property
-    def ethernet_nic_info(self) -> _containers.RepeatedCompositeFieldContainer[Global___EthernetNicInfo]: ...
+    def ethernet_nic_info(self) -> _containers.RepeatedCompositeFieldContainer[Global___EthernetNicInfo]:
+        """Its NICs."""
+
     @_builtins.property
-    def command_shell(self) -> Global___CommandShell: ...
+    def command_shell(self) -> Global___CommandShell:
+        """Its command shell; absent: it says nothing of one."""
+
     def __init__(
         self,
         *,
@@ -200,10 +243,13 @@ Global___RedfishManagerInfo: _TypeAlias = RedfishManagerInfo  # noqa: Y015
 
 @_typing.final
 class RedfishPduInfo(_message.Message):
+    """What is known of a PDU."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """What it is called, for a person."""
     def __init__(
         self,
         *,
@@ -219,13 +265,18 @@ Global___RedfishPduInfo: _TypeAlias = RedfishPduInfo  # noqa: Y015
 
 @_typing.final
 class RedfishOutletInfo(_message.Message):
+    """What is known of an outlet."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     ACTIONS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """What it is called, for a person."""
     @_builtins.property
-    def actions(self) -> Global___OutletActions: ...
+    def actions(self) -> Global___OutletActions:
+        """What it can be told to do."""
+
     def __init__(
         self,
         *,
@@ -242,11 +293,15 @@ Global___RedfishOutletInfo: _TypeAlias = RedfishOutletInfo  # noqa: Y015
 
 @_typing.final
 class ChassisActions(_message.Message):
+    """What a chassis can be told to do."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     RESET_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def reset(self) -> Global___ResetAction: ...
+    def reset(self) -> Global___ResetAction:
+        """Redfish's `Chassis.Reset`."""
+
     def __init__(
         self,
         *,
@@ -262,11 +317,15 @@ Global___ChassisActions: _TypeAlias = ChassisActions  # noqa: Y015
 
 @_typing.final
 class ComputerSystemActions(_message.Message):
+    """What a computer system can be told to do."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     RESET_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def reset(self) -> Global___ResetAction: ...
+    def reset(self) -> Global___ResetAction:
+        """Redfish's `ComputerSystem.Reset`."""
+
     def __init__(
         self,
         *,
@@ -282,11 +341,15 @@ Global___ComputerSystemActions: _TypeAlias = ComputerSystemActions  # noqa: Y015
 
 @_typing.final
 class ManagerActions(_message.Message):
+    """What a manager can be told to do."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     RESET_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def reset(self) -> Global___ResetAction: ...
+    def reset(self) -> Global___ResetAction:
+        """Redfish's `Manager.Reset`."""
+
     def __init__(
         self,
         *,
@@ -302,6 +365,8 @@ Global___ManagerActions: _TypeAlias = ManagerActions  # noqa: Y015
 
 @_typing.final
 class ResetAction(_message.Message):
+    """An action of Redfish that resets."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ALLOWABLE_VALUES_FIELD_NUMBER: _builtins.int
@@ -309,10 +374,15 @@ class ResetAction(_message.Message):
     TARGET_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
     action_info: _builtins.str
+    """Path of the resource that says what it takes."""
     target: _builtins.str
+    """Path that it is posted to."""
     title: _builtins.str
+    """What it is called, for a person."""
     @_builtins.property
-    def allowable_values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def allowable_values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Reset types that it takes, e.g. `ForceOff`."""
+
     def __init__(
         self,
         *,
@@ -331,11 +401,15 @@ Global___ResetAction: _TypeAlias = ResetAction  # noqa: Y015
 
 @_typing.final
 class OutletActions(_message.Message):
+    """What an outlet can be told to do."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     POWER_CONTROL_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def power_control(self) -> Global___OutletPowerControl: ...
+    def power_control(self) -> Global___OutletPowerControl:
+        """Redfish's `Outlet.PowerControl`."""
+
     def __init__(
         self,
         *,
@@ -351,13 +425,18 @@ Global___OutletActions: _TypeAlias = OutletActions  # noqa: Y015
 
 @_typing.final
 class OutletPowerControl(_message.Message):
+    """An action of Redfish that switches an outlet."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ALLOWABLE_VALUES_FIELD_NUMBER: _builtins.int
     TARGET_FIELD_NUMBER: _builtins.int
     target: _builtins.str
+    """Path that it is posted to."""
     @_builtins.property
-    def allowable_values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def allowable_values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Power states that it takes."""
+
     def __init__(
         self,
         *,
@@ -374,15 +453,21 @@ Global___OutletPowerControl: _TypeAlias = OutletPowerControl  # noqa: Y015
 
 @_typing.final
 class CommandShell(_message.Message):
+    """A manager's command shell."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SERVICE_ENABLED_FIELD_NUMBER: _builtins.int
     MAX_CONCURRENT_SESSIONS_FIELD_NUMBER: _builtins.int
     CONNECT_TYPES_SUPPORTED_FIELD_NUMBER: _builtins.int
     service_enabled: _builtins.bool
+    """Whether it is switched on."""
     max_concurrent_sessions: _builtins.int
+    """How many sessions it has at once."""
     @_builtins.property
-    def connect_types_supported(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def connect_types_supported(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ways to it, e.g. `SSH`."""
+
     def __init__(
         self,
         *,
@@ -400,6 +485,8 @@ Global___CommandShell: _TypeAlias = CommandShell  # noqa: Y015
 
 @_typing.final
 class EthernetNicInfo(_message.Message):
+    """A NIC, as Redfish describes it."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REDFISH_ID_FIELD_NUMBER: _builtins.int
@@ -411,14 +498,21 @@ class EthernetNicInfo(_message.Message):
     MAC_ADDRESS_FIELD_NUMBER: _builtins.int
     PERMANENT_MAC_ADDRESS_FIELD_NUMBER: _builtins.int
     redfish_id: _builtins.str
+    """Its id within its collection."""
     odata_id: _builtins.str
+    """Path of the resource."""
     description: _builtins.str
+    """What it is called, for a person."""
     fqdn: _builtins.str
+    """Full name that it has."""
     hostname: _builtins.str
+    """Host name that it has."""
     interface_enabled: _builtins.bool
+    """Whether it is switched on; absent: it does not say."""
     mac_address: _builtins.str
     """As the BMC writes it, even where it is no MAC."""
     permanent_mac_address: _builtins.str
+    """The MAC that it was made with, as the BMC writes it."""
     def __init__(
         self,
         *,
@@ -443,6 +537,8 @@ Global___EthernetNicInfo: _TypeAlias = EthernetNicInfo  # noqa: Y015
 
 @_typing.final
 class PowerControl(_message.Message):
+    """A place where power is measured and capped."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ODATA_ID_FIELD_NUMBER: _builtins.int
@@ -451,12 +547,17 @@ class PowerControl(_message.Message):
     POWER_CAPACITY_WATTS_FIELD_NUMBER: _builtins.int
     RELATED_ITEM_FIELD_NUMBER: _builtins.int
     odata_id: _builtins.str
+    """Path of the resource."""
     member_id: _builtins.str
+    """Its id within its collection."""
     name: _builtins.str
+    """What it is called, for a person."""
     power_capacity_watts: _builtins.int
     """Watts."""
     @_builtins.property
-    def related_item(self) -> _containers.RepeatedCompositeFieldContainer[Global___RedfishResource]: ...
+    def related_item(self) -> _containers.RepeatedCompositeFieldContainer[Global___RedfishResource]:
+        """What it is about."""
+
     def __init__(
         self,
         *,
@@ -476,10 +577,13 @@ Global___PowerControl: _TypeAlias = PowerControl  # noqa: Y015
 
 @_typing.final
 class RedfishResource(_message.Message):
+    """A reference to a resource."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ODATA_ID_FIELD_NUMBER: _builtins.int
     odata_id: _builtins.str
+    """Path of the resource."""
     def __init__(
         self,
         *,
@@ -510,13 +614,21 @@ class ListComponentEndpointsRequest(_message.Message):
     page_token: _builtins.str
     """`next_page_token` of the answer before; the filters must be the same as there."""
     @_builtins.property
-    def id(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def id(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Xnames of components."""
+
     @_builtins.property
-    def redfish_endpoint(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def redfish_endpoint(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Xnames of Redfish endpoints."""
+
     @_builtins.property
-    def type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """HMS types, e.g. `Node`."""
+
     @_builtins.property
-    def redfish_type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def redfish_type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Redfish's types, e.g. `ComputerSystem`."""
+
     def __init__(
         self,
         *,
@@ -537,6 +649,8 @@ Global___ListComponentEndpointsRequest: _TypeAlias = ListComponentEndpointsReque
 
 @_typing.final
 class ListComponentEndpointsResponse(_message.Message):
+    """Answer of `ComponentEndpointService.ListComponentEndpoints`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     COMPONENT_ENDPOINTS_FIELD_NUMBER: _builtins.int
@@ -547,7 +661,9 @@ class ListComponentEndpointsResponse(_message.Message):
     next_page_token: _builtins.str
     """Where the next page begins; empty: there is none."""
     @_builtins.property
-    def component_endpoints(self) -> _containers.RepeatedCompositeFieldContainer[Global___ComponentEndpoint]: ...
+    def component_endpoints(self) -> _containers.RepeatedCompositeFieldContainer[Global___ComponentEndpoint]:
+        """Sorted by xname."""
+
     def __init__(
         self,
         *,
@@ -565,10 +681,13 @@ Global___ListComponentEndpointsResponse: _TypeAlias = ListComponentEndpointsResp
 
 @_typing.final
 class GetComponentEndpointRequest(_message.Message):
+    """Request of `ComponentEndpointService.GetComponentEndpoint`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Xname of the component."""
     def __init__(
         self,
         *,
@@ -584,10 +703,13 @@ Global___GetComponentEndpointRequest: _TypeAlias = GetComponentEndpointRequest  
 
 @_typing.final
 class DeleteComponentEndpointRequest(_message.Message):
+    """Request of `ComponentEndpointService.DeleteComponentEndpoint`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Xname of the component."""
     def __init__(
         self,
         *,
@@ -603,6 +725,8 @@ Global___DeleteComponentEndpointRequest: _TypeAlias = DeleteComponentEndpointReq
 
 @_typing.final
 class DeleteComponentEndpointsRequest(_message.Message):
+    """Request of `ComponentEndpointService.DeleteComponentEndpoints`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(

@@ -70,7 +70,8 @@ class ComponentEndpointServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetComponentEndpoint(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One component endpoint. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -83,7 +84,8 @@ class ComponentEndpointServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteComponentEndpoints(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Removes all component endpoints; their components become Empty. None there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

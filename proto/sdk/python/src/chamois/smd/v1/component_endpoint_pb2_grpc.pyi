@@ -37,9 +37,11 @@ class ComponentEndpointServiceStub:
     ListComponentEndpoints: _grpc.UnaryUnaryMultiCallable[_component_endpoint_pb2.ListComponentEndpointsRequest, _component_endpoint_pb2.ListComponentEndpointsResponse]
     """Those that match every given filter, sorted by xname."""
     GetComponentEndpoint: _grpc.UnaryUnaryMultiCallable[_component_endpoint_pb2.GetComponentEndpointRequest, _component_endpoint_pb2.ComponentEndpoint]
+    """One component endpoint. One that is not there: NOT_FOUND."""
     DeleteComponentEndpoint: _grpc.UnaryUnaryMultiCallable[_component_endpoint_pb2.DeleteComponentEndpointRequest, _common_pb2.DeleteResponse]
     """Its component stays, with State Empty and Flag OK."""
     DeleteComponentEndpoints: _grpc.UnaryUnaryMultiCallable[_component_endpoint_pb2.DeleteComponentEndpointsRequest, _common_pb2.DeleteResponse]
+    """Removes all component endpoints; their components become Empty. None there: NOT_FOUND."""
 
 @_typing.type_check_only
 class ComponentEndpointServiceAsyncStub(ComponentEndpointServiceStub):
@@ -49,9 +51,11 @@ class ComponentEndpointServiceAsyncStub(ComponentEndpointServiceStub):
     ListComponentEndpoints: _aio.UnaryUnaryMultiCallable[_component_endpoint_pb2.ListComponentEndpointsRequest, _component_endpoint_pb2.ListComponentEndpointsResponse]  # type: ignore[assignment]
     """Those that match every given filter, sorted by xname."""
     GetComponentEndpoint: _aio.UnaryUnaryMultiCallable[_component_endpoint_pb2.GetComponentEndpointRequest, _component_endpoint_pb2.ComponentEndpoint]  # type: ignore[assignment]
+    """One component endpoint. One that is not there: NOT_FOUND."""
     DeleteComponentEndpoint: _aio.UnaryUnaryMultiCallable[_component_endpoint_pb2.DeleteComponentEndpointRequest, _common_pb2.DeleteResponse]  # type: ignore[assignment]
     """Its component stays, with State Empty and Flag OK."""
     DeleteComponentEndpoints: _aio.UnaryUnaryMultiCallable[_component_endpoint_pb2.DeleteComponentEndpointsRequest, _common_pb2.DeleteResponse]  # type: ignore[assignment]
+    """Removes all component endpoints; their components become Empty. None there: NOT_FOUND."""
 
 class ComponentEndpointServiceServicer(metaclass=_abc_1.ABCMeta):
     """SMD's Inventory/ComponentEndpoints."""
@@ -69,7 +73,8 @@ class ComponentEndpointServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _component_endpoint_pb2.GetComponentEndpointRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_component_endpoint_pb2.ComponentEndpoint, _abc.Awaitable[_component_endpoint_pb2.ComponentEndpoint]]: ...
+    ) -> _typing.Union[_component_endpoint_pb2.ComponentEndpoint, _abc.Awaitable[_component_endpoint_pb2.ComponentEndpoint]]:
+        """One component endpoint. One that is not there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def DeleteComponentEndpoint(
@@ -84,6 +89,7 @@ class ComponentEndpointServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _component_endpoint_pb2.DeleteComponentEndpointsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]: ...
+    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]:
+        """Removes all component endpoints; their components become Empty. None there: NOT_FOUND."""
 
 def add_ComponentEndpointServiceServicer_to_server(servicer: ComponentEndpointServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -21,13 +21,17 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class PatchFlagOnlyRequest(_message.Message):
+    """Request of `ComponentPatchService.PatchFlagOnly`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     FLAG_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Xname."""
     flag: _component_pb2.Component.Flag.ValueType
+    """The new flag."""
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the component's `modified.revision` equals this; in all requests of one component."""
     def __init__(
@@ -49,14 +53,19 @@ Global___PatchFlagOnlyRequest: _TypeAlias = PatchFlagOnlyRequest  # noqa: Y015
 
 @_typing.final
 class PatchEnabledRequest(_message.Message):
+    """Request of `ComponentPatchService.PatchEnabled`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     ENABLED_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Xname."""
     enabled: _builtins.bool
+    """Whether it is to be used; must be given."""
     if_revision: _builtins.int
+    """Refuse (ABORTED; HTTP 412) unless the object's `modified.revision` equals this."""
     def __init__(
         self,
         *,
@@ -81,14 +90,19 @@ Global___PatchEnabledRequest: _TypeAlias = PatchEnabledRequest  # noqa: Y015
 
 @_typing.final
 class PatchSoftwareStatusRequest(_message.Message):
+    """Request of `ComponentPatchService.PatchSoftwareStatus`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     SOFTWARE_STATUS_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Xname."""
     software_status: _builtins.str
+    """Free text."""
     if_revision: _builtins.int
+    """Refuse (ABORTED; HTTP 412) unless the object's `modified.revision` equals this."""
     def __init__(
         self,
         *,
@@ -122,9 +136,13 @@ class PatchRoleRequest(_message.Message):
     SUB_ROLE_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Xname."""
     role: _builtins.str
+    """The new role."""
     sub_role: _builtins.str
+    """The new subrole; empty: none."""
     if_revision: _builtins.int
+    """Refuse (ABORTED; HTTP 412) unless the object's `modified.revision` equals this."""
     def __init__(
         self,
         *,
@@ -145,14 +163,19 @@ Global___PatchRoleRequest: _TypeAlias = PatchRoleRequest  # noqa: Y015
 
 @_typing.final
 class PatchNidRequest(_message.Message):
+    """Request of `ComponentPatchService.PatchNid`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     NID_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Xname."""
     nid: _builtins.int
+    """The new node id."""
     if_revision: _builtins.int
+    """Refuse (ABORTED; HTTP 412) unless the object's `modified.revision` equals this."""
     def __init__(
         self,
         *,
@@ -177,6 +200,8 @@ Global___PatchNidRequest: _TypeAlias = PatchNidRequest  # noqa: Y015
 
 @_typing.final
 class BulkPatchStateDataRequest(_message.Message):
+    """Request of `ComponentPatchService.BulkPatchStateData`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     COMPONENT_IDS_FIELD_NUMBER: _builtins.int
@@ -184,11 +209,15 @@ class BulkPatchStateDataRequest(_message.Message):
     FLAG_FIELD_NUMBER: _builtins.int
     FORCE_FIELD_NUMBER: _builtins.int
     state: _component_pb2.Component.State.ValueType
+    """The new state."""
     flag: _component_pb2.Component.Flag.ValueType
     """OK unless given."""
     force: _builtins.bool
+    """From any state; without it only where SMD allows the transition."""
     @_builtins.property
-    def component_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def component_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Xnames."""
+
     def __init__(
         self,
         *,
@@ -207,13 +236,18 @@ Global___BulkPatchStateDataRequest: _TypeAlias = BulkPatchStateDataRequest  # no
 
 @_typing.final
 class BulkPatchFlagOnlyRequest(_message.Message):
+    """Request of `ComponentPatchService.BulkPatchFlagOnly`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     COMPONENT_IDS_FIELD_NUMBER: _builtins.int
     FLAG_FIELD_NUMBER: _builtins.int
     flag: _component_pb2.Component.Flag.ValueType
+    """The new flag."""
     @_builtins.property
-    def component_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def component_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Xnames."""
+
     def __init__(
         self,
         *,
@@ -230,13 +264,18 @@ Global___BulkPatchFlagOnlyRequest: _TypeAlias = BulkPatchFlagOnlyRequest  # noqa
 
 @_typing.final
 class BulkPatchEnabledRequest(_message.Message):
+    """Request of `ComponentPatchService.BulkPatchEnabled`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     COMPONENT_IDS_FIELD_NUMBER: _builtins.int
     ENABLED_FIELD_NUMBER: _builtins.int
     enabled: _builtins.bool
+    """Whether they are to be used; must be given."""
     @_builtins.property
-    def component_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def component_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Xnames."""
+
     def __init__(
         self,
         *,
@@ -255,13 +294,18 @@ Global___BulkPatchEnabledRequest: _TypeAlias = BulkPatchEnabledRequest  # noqa: 
 
 @_typing.final
 class BulkPatchSoftwareStatusRequest(_message.Message):
+    """Request of `ComponentPatchService.BulkPatchSoftwareStatus`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     COMPONENT_IDS_FIELD_NUMBER: _builtins.int
     SOFTWARE_STATUS_FIELD_NUMBER: _builtins.int
     software_status: _builtins.str
+    """Free text."""
     @_builtins.property
-    def component_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def component_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Xnames."""
+
     def __init__(
         self,
         *,
@@ -280,15 +324,21 @@ Global___BulkPatchSoftwareStatusRequest: _TypeAlias = BulkPatchSoftwareStatusReq
 
 @_typing.final
 class BulkPatchRoleRequest(_message.Message):
+    """Request of `ComponentPatchService.BulkPatchRole`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     COMPONENT_IDS_FIELD_NUMBER: _builtins.int
     ROLE_FIELD_NUMBER: _builtins.int
     SUB_ROLE_FIELD_NUMBER: _builtins.int
     role: _builtins.str
+    """The new role."""
     sub_role: _builtins.str
+    """The new subrole; empty: none."""
     @_builtins.property
-    def component_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def component_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Xnames."""
+
     def __init__(
         self,
         *,
@@ -306,16 +356,22 @@ Global___BulkPatchRoleRequest: _TypeAlias = BulkPatchRoleRequest  # noqa: Y015
 
 @_typing.final
 class BulkPatchNidRequest(_message.Message):
+    """Request of `ComponentPatchService.BulkPatchNid`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
     class ComponentNid(_message.Message):
+        """A NID of a component."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         ID_FIELD_NUMBER: _builtins.int
         NID_FIELD_NUMBER: _builtins.int
         id: _builtins.str
+        """Xname."""
         nid: _builtins.int
+        """The new node id."""
         def __init__(
             self,
             *,
@@ -332,7 +388,9 @@ class BulkPatchNidRequest(_message.Message):
 
     COMPONENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def components(self) -> _containers.RepeatedCompositeFieldContainer[Global___BulkPatchNidRequest.ComponentNid]: ...
+    def components(self) -> _containers.RepeatedCompositeFieldContainer[Global___BulkPatchNidRequest.ComponentNid]:
+        """Each component once."""
+
     def __init__(
         self,
         *,
@@ -354,11 +412,14 @@ class PatchComponentsResponse(_message.Message):
 
     @_typing.final
     class Refusal(_message.Message):
+        """A component that was not changed."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         ID_FIELD_NUMBER: _builtins.int
         REASON_FIELD_NUMBER: _builtins.int
         id: _builtins.str
+        """Xname."""
         reason: _builtins.str
         """E.g. `it is Ready; On follows On, Off, Standby or Halt, or takes force`."""
         def __init__(
@@ -379,10 +440,13 @@ class PatchComponentsResponse(_message.Message):
     REFUSED_FIELD_NUMBER: _builtins.int
     REFUSED_COUNT_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     refused_count: _builtins.int
     """How many were refused."""
     @_builtins.property
-    def applied(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def applied(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Xnames of those that were changed; the first 10,000 of them."""
+
     @_builtins.property
     def unchanged(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """They had these values already."""

@@ -105,61 +105,71 @@ class ComponentPatchServiceServicer(object):
     """
 
     def PatchFlagOnly(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Sets the flag of one component; its state stays.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PatchEnabled(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Says whether one component is to be used.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PatchSoftwareStatus(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Sets the software status of one component.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PatchRole(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Sets role and subrole of one component.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PatchNid(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Sets the NID of one component. One that another has: ALREADY_EXISTS, naming both.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BulkPatchStateData(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Sets state and flag of components; a transition that SMD does not allow without `force` is refused.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BulkPatchFlagOnly(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Sets the flag of components; their states stay.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BulkPatchEnabled(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Says whether components are to be used.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BulkPatchSoftwareStatus(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Sets the software status of components.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BulkPatchRole(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Sets role and subrole of components.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

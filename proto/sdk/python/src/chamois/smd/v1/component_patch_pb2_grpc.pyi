@@ -39,15 +39,25 @@ class ComponentPatchServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ComponentPatchServiceAsyncStub: ...
     PatchFlagOnly: _grpc.UnaryUnaryMultiCallable[_component_patch_pb2.PatchFlagOnlyRequest, _component_patch_pb2.PatchComponentsResponse]
+    """Sets the flag of one component; its state stays."""
     PatchEnabled: _grpc.UnaryUnaryMultiCallable[_component_patch_pb2.PatchEnabledRequest, _component_patch_pb2.PatchComponentsResponse]
+    """Says whether one component is to be used."""
     PatchSoftwareStatus: _grpc.UnaryUnaryMultiCallable[_component_patch_pb2.PatchSoftwareStatusRequest, _component_patch_pb2.PatchComponentsResponse]
+    """Sets the software status of one component."""
     PatchRole: _grpc.UnaryUnaryMultiCallable[_component_patch_pb2.PatchRoleRequest, _component_patch_pb2.PatchComponentsResponse]
+    """Sets role and subrole of one component."""
     PatchNid: _grpc.UnaryUnaryMultiCallable[_component_patch_pb2.PatchNidRequest, _component_patch_pb2.PatchComponentsResponse]
+    """Sets the NID of one component. One that another has: ALREADY_EXISTS, naming both."""
     BulkPatchStateData: _grpc.UnaryUnaryMultiCallable[_component_patch_pb2.BulkPatchStateDataRequest, _component_patch_pb2.PatchComponentsResponse]
+    """Sets state and flag of components; a transition that SMD does not allow without `force` is refused."""
     BulkPatchFlagOnly: _grpc.UnaryUnaryMultiCallable[_component_patch_pb2.BulkPatchFlagOnlyRequest, _component_patch_pb2.PatchComponentsResponse]
+    """Sets the flag of components; their states stay."""
     BulkPatchEnabled: _grpc.UnaryUnaryMultiCallable[_component_patch_pb2.BulkPatchEnabledRequest, _component_patch_pb2.PatchComponentsResponse]
+    """Says whether components are to be used."""
     BulkPatchSoftwareStatus: _grpc.UnaryUnaryMultiCallable[_component_patch_pb2.BulkPatchSoftwareStatusRequest, _component_patch_pb2.PatchComponentsResponse]
+    """Sets the software status of components."""
     BulkPatchRole: _grpc.UnaryUnaryMultiCallable[_component_patch_pb2.BulkPatchRoleRequest, _component_patch_pb2.PatchComponentsResponse]
+    """Sets role and subrole of components."""
     BulkPatchNid: _grpc.UnaryUnaryMultiCallable[_component_patch_pb2.BulkPatchNidRequest, _component_patch_pb2.PatchComponentsResponse]
     """NIDs may change hands within one request. One that a component outside of it has refuses the whole request."""
 
@@ -62,15 +72,25 @@ class ComponentPatchServiceAsyncStub(ComponentPatchServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     PatchFlagOnly: _aio.UnaryUnaryMultiCallable[_component_patch_pb2.PatchFlagOnlyRequest, _component_patch_pb2.PatchComponentsResponse]  # type: ignore[assignment]
+    """Sets the flag of one component; its state stays."""
     PatchEnabled: _aio.UnaryUnaryMultiCallable[_component_patch_pb2.PatchEnabledRequest, _component_patch_pb2.PatchComponentsResponse]  # type: ignore[assignment]
+    """Says whether one component is to be used."""
     PatchSoftwareStatus: _aio.UnaryUnaryMultiCallable[_component_patch_pb2.PatchSoftwareStatusRequest, _component_patch_pb2.PatchComponentsResponse]  # type: ignore[assignment]
+    """Sets the software status of one component."""
     PatchRole: _aio.UnaryUnaryMultiCallable[_component_patch_pb2.PatchRoleRequest, _component_patch_pb2.PatchComponentsResponse]  # type: ignore[assignment]
+    """Sets role and subrole of one component."""
     PatchNid: _aio.UnaryUnaryMultiCallable[_component_patch_pb2.PatchNidRequest, _component_patch_pb2.PatchComponentsResponse]  # type: ignore[assignment]
+    """Sets the NID of one component. One that another has: ALREADY_EXISTS, naming both."""
     BulkPatchStateData: _aio.UnaryUnaryMultiCallable[_component_patch_pb2.BulkPatchStateDataRequest, _component_patch_pb2.PatchComponentsResponse]  # type: ignore[assignment]
+    """Sets state and flag of components; a transition that SMD does not allow without `force` is refused."""
     BulkPatchFlagOnly: _aio.UnaryUnaryMultiCallable[_component_patch_pb2.BulkPatchFlagOnlyRequest, _component_patch_pb2.PatchComponentsResponse]  # type: ignore[assignment]
+    """Sets the flag of components; their states stay."""
     BulkPatchEnabled: _aio.UnaryUnaryMultiCallable[_component_patch_pb2.BulkPatchEnabledRequest, _component_patch_pb2.PatchComponentsResponse]  # type: ignore[assignment]
+    """Says whether components are to be used."""
     BulkPatchSoftwareStatus: _aio.UnaryUnaryMultiCallable[_component_patch_pb2.BulkPatchSoftwareStatusRequest, _component_patch_pb2.PatchComponentsResponse]  # type: ignore[assignment]
+    """Sets the software status of components."""
     BulkPatchRole: _aio.UnaryUnaryMultiCallable[_component_patch_pb2.BulkPatchRoleRequest, _component_patch_pb2.PatchComponentsResponse]  # type: ignore[assignment]
+    """Sets role and subrole of components."""
     BulkPatchNid: _aio.UnaryUnaryMultiCallable[_component_patch_pb2.BulkPatchNidRequest, _component_patch_pb2.PatchComponentsResponse]  # type: ignore[assignment]
     """NIDs may change hands within one request. One that a component outside of it has refuses the whole request."""
 
@@ -87,70 +107,80 @@ class ComponentPatchServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _component_patch_pb2.PatchFlagOnlyRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_component_patch_pb2.PatchComponentsResponse, _abc.Awaitable[_component_patch_pb2.PatchComponentsResponse]]: ...
+    ) -> _typing.Union[_component_patch_pb2.PatchComponentsResponse, _abc.Awaitable[_component_patch_pb2.PatchComponentsResponse]]:
+        """Sets the flag of one component; its state stays."""
 
     @_abc_1.abstractmethod
     def PatchEnabled(
         self,
         request: _component_patch_pb2.PatchEnabledRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_component_patch_pb2.PatchComponentsResponse, _abc.Awaitable[_component_patch_pb2.PatchComponentsResponse]]: ...
+    ) -> _typing.Union[_component_patch_pb2.PatchComponentsResponse, _abc.Awaitable[_component_patch_pb2.PatchComponentsResponse]]:
+        """Says whether one component is to be used."""
 
     @_abc_1.abstractmethod
     def PatchSoftwareStatus(
         self,
         request: _component_patch_pb2.PatchSoftwareStatusRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_component_patch_pb2.PatchComponentsResponse, _abc.Awaitable[_component_patch_pb2.PatchComponentsResponse]]: ...
+    ) -> _typing.Union[_component_patch_pb2.PatchComponentsResponse, _abc.Awaitable[_component_patch_pb2.PatchComponentsResponse]]:
+        """Sets the software status of one component."""
 
     @_abc_1.abstractmethod
     def PatchRole(
         self,
         request: _component_patch_pb2.PatchRoleRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_component_patch_pb2.PatchComponentsResponse, _abc.Awaitable[_component_patch_pb2.PatchComponentsResponse]]: ...
+    ) -> _typing.Union[_component_patch_pb2.PatchComponentsResponse, _abc.Awaitable[_component_patch_pb2.PatchComponentsResponse]]:
+        """Sets role and subrole of one component."""
 
     @_abc_1.abstractmethod
     def PatchNid(
         self,
         request: _component_patch_pb2.PatchNidRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_component_patch_pb2.PatchComponentsResponse, _abc.Awaitable[_component_patch_pb2.PatchComponentsResponse]]: ...
+    ) -> _typing.Union[_component_patch_pb2.PatchComponentsResponse, _abc.Awaitable[_component_patch_pb2.PatchComponentsResponse]]:
+        """Sets the NID of one component. One that another has: ALREADY_EXISTS, naming both."""
 
     @_abc_1.abstractmethod
     def BulkPatchStateData(
         self,
         request: _component_patch_pb2.BulkPatchStateDataRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_component_patch_pb2.PatchComponentsResponse, _abc.Awaitable[_component_patch_pb2.PatchComponentsResponse]]: ...
+    ) -> _typing.Union[_component_patch_pb2.PatchComponentsResponse, _abc.Awaitable[_component_patch_pb2.PatchComponentsResponse]]:
+        """Sets state and flag of components; a transition that SMD does not allow without `force` is refused."""
 
     @_abc_1.abstractmethod
     def BulkPatchFlagOnly(
         self,
         request: _component_patch_pb2.BulkPatchFlagOnlyRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_component_patch_pb2.PatchComponentsResponse, _abc.Awaitable[_component_patch_pb2.PatchComponentsResponse]]: ...
+    ) -> _typing.Union[_component_patch_pb2.PatchComponentsResponse, _abc.Awaitable[_component_patch_pb2.PatchComponentsResponse]]:
+        """Sets the flag of components; their states stay."""
 
     @_abc_1.abstractmethod
     def BulkPatchEnabled(
         self,
         request: _component_patch_pb2.BulkPatchEnabledRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_component_patch_pb2.PatchComponentsResponse, _abc.Awaitable[_component_patch_pb2.PatchComponentsResponse]]: ...
+    ) -> _typing.Union[_component_patch_pb2.PatchComponentsResponse, _abc.Awaitable[_component_patch_pb2.PatchComponentsResponse]]:
+        """Says whether components are to be used."""
 
     @_abc_1.abstractmethod
     def BulkPatchSoftwareStatus(
         self,
         request: _component_patch_pb2.BulkPatchSoftwareStatusRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_component_patch_pb2.PatchComponentsResponse, _abc.Awaitable[_component_patch_pb2.PatchComponentsResponse]]: ...
+    ) -> _typing.Union[_component_patch_pb2.PatchComponentsResponse, _abc.Awaitable[_component_patch_pb2.PatchComponentsResponse]]:
+        """Sets the software status of components."""
 
     @_abc_1.abstractmethod
     def BulkPatchRole(
         self,
         request: _component_patch_pb2.BulkPatchRoleRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_component_patch_pb2.PatchComponentsResponse, _abc.Awaitable[_component_patch_pb2.PatchComponentsResponse]]: ...
+    ) -> _typing.Union[_component_patch_pb2.PatchComponentsResponse, _abc.Awaitable[_component_patch_pb2.PatchComponentsResponse]]:
+        """Sets role and subrole of components."""
 
     @_abc_1.abstractmethod
     def BulkPatchNid(

@@ -34,26 +34,42 @@ class Component(_message.Message):
         DESCRIPTOR: _descriptor.EnumDescriptor
         STATE_UNSPECIFIED: Component._State.ValueType  # 0
         STATE_UNKNOWN: Component._State.ValueType  # 1
+        """It seems to be missing, and nothing confirms that its place is empty."""
         STATE_EMPTY: Component._State.ValueType  # 2
+        """Its place is empty."""
         STATE_POPULATED: Component._State.ValueType  # 3
+        """Something is in its place, and no more is known."""
         STATE_OFF: Component._State.ValueType  # 4
+        """It is there and switched off."""
         STATE_ON: Component._State.ValueType  # 5
+        """It is switched on."""
         STATE_STANDBY: Component._State.ValueType  # 6
+        """It was Ready and is so no longer; for nodes: its heartbeat is gone."""
         STATE_HALT: Component._State.ValueType  # 7
+        """It is switched on and was halted, or has crashed."""
         STATE_READY: Component._State.ValueType  # 8
+        """It is switched on, booted and usable."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """State of a component; legal transitions are in `model::NodeState`."""
 
     STATE_UNSPECIFIED: Component.State.ValueType  # 0
     STATE_UNKNOWN: Component.State.ValueType  # 1
+    """It seems to be missing, and nothing confirms that its place is empty."""
     STATE_EMPTY: Component.State.ValueType  # 2
+    """Its place is empty."""
     STATE_POPULATED: Component.State.ValueType  # 3
+    """Something is in its place, and no more is known."""
     STATE_OFF: Component.State.ValueType  # 4
+    """It is there and switched off."""
     STATE_ON: Component.State.ValueType  # 5
+    """It is switched on."""
     STATE_STANDBY: Component.State.ValueType  # 6
+    """It was Ready and is so no longer; for nodes: its heartbeat is gone."""
     STATE_HALT: Component.State.ValueType  # 7
+    """It is switched on and was halted, or has crashed."""
     STATE_READY: Component.State.ValueType  # 8
+    """It is switched on, booted and usable."""
 
     class _Flag:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -64,17 +80,27 @@ class Component(_message.Message):
         FLAG_UNSPECIFIED: Component._Flag.ValueType  # 0
         FLAG_UNKNOWN: Component._Flag.ValueType  # 1
         FLAG_OK: Component._Flag.ValueType  # 2
+        """Nothing."""
         FLAG_WARNING: Component._Flag.ValueType  # 3
+        """Something that does not keep it from working."""
         FLAG_ALERT: Component._Flag.ValueType  # 4
+        """Something that does."""
         FLAG_LOCKED: Component._Flag.ValueType  # 5
+        """HSM's own word; whether it is locked is in `locked`."""
 
-    class Flag(_Flag, metaclass=_FlagEnumTypeWrapper): ...
+    class Flag(_Flag, metaclass=_FlagEnumTypeWrapper):
+        """What is to be noticed of a component beside its state."""
+
     FLAG_UNSPECIFIED: Component.Flag.ValueType  # 0
     FLAG_UNKNOWN: Component.Flag.ValueType  # 1
     FLAG_OK: Component.Flag.ValueType  # 2
+    """Nothing."""
     FLAG_WARNING: Component.Flag.ValueType  # 3
+    """Something that does not keep it from working."""
     FLAG_ALERT: Component.Flag.ValueType  # 4
+    """Something that does."""
     FLAG_LOCKED: Component.Flag.ValueType  # 5
+    """HSM's own word; whether it is locked is in `locked`."""
 
     class _NetType:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -89,7 +115,9 @@ class Component(_message.Message):
         NET_TYPE_OEM: Component._NetType.ValueType  # 4
         NET_TYPE_NONE: Component._NetType.ValueType  # 5
 
-    class NetType(_NetType, metaclass=_NetTypeEnumTypeWrapper): ...
+    class NetType(_NetType, metaclass=_NetTypeEnumTypeWrapper):
+        """Which high-speed network a component is on."""
+
     NET_TYPE_UNSPECIFIED: Component.NetType.ValueType  # 0
     NET_TYPE_SLING: Component.NetType.ValueType  # 1
     NET_TYPE_INFINIBAND: Component.NetType.ValueType  # 2
@@ -109,7 +137,9 @@ class Component(_message.Message):
         ARCH_UNKNOWN: Component._Arch.ValueType  # 3
         ARCH_OTHER: Component._Arch.ValueType  # 4
 
-    class Arch(_Arch, metaclass=_ArchEnumTypeWrapper): ...
+    class Arch(_Arch, metaclass=_ArchEnumTypeWrapper):
+        """Architecture of its processors."""
+
     ARCH_UNSPECIFIED: Component.Arch.ValueType  # 0
     ARCH_X86: Component.Arch.ValueType  # 1
     ARCH_ARM: Component.Arch.ValueType  # 2
@@ -124,14 +154,22 @@ class Component(_message.Message):
         DESCRIPTOR: _descriptor.EnumDescriptor
         CLASS_UNSPECIFIED: Component._Class.ValueType  # 0
         CLASS_RIVER: Component._Class.ValueType  # 1
+        """Standard racks."""
         CLASS_MOUNTAIN: Component._Class.ValueType  # 2
+        """Cabinets of chassis that are cooled by liquid."""
         CLASS_HILL: Component._Class.ValueType  # 3
+        """Chassis of Mountain in a standard rack."""
 
-    class Class(_Class, metaclass=_ClassEnumTypeWrapper): ...
+    class Class(_Class, metaclass=_ClassEnumTypeWrapper):
+        """How its cabinet is built."""
+
     CLASS_UNSPECIFIED: Component.Class.ValueType  # 0
     CLASS_RIVER: Component.Class.ValueType  # 1
+    """Standard racks."""
     CLASS_MOUNTAIN: Component.Class.ValueType  # 2
+    """Cabinets of chassis that are cooled by liquid."""
     CLASS_HILL: Component.Class.ValueType  # 3
+    """Chassis of Mountain in a standard rack."""
 
     ID_FIELD_NUMBER: _builtins.int
     TYPE_FIELD_NUMBER: _builtins.int
@@ -154,21 +192,33 @@ class Component(_message.Message):
     type: _builtins.str
     """HMS type, derived from the xname; what a client sends must agree with it or be absent."""
     state: Global___Component.State.ValueType
+    """What is known of it now."""
     flag: Global___Component.Flag.ValueType
+    """What is to be noticed of it."""
     enabled: _builtins.bool
+    """Whether it is to be used; absent in a request: yes."""
     software_status: _builtins.str
+    """Free text of the software that manages it."""
     role: _builtins.str
     """One of SMD's roles or a site's own, e.g. `Compute`. Text, because sites extend the list."""
     sub_role: _builtins.str
+    """One of SMD's subroles or a site's own, e.g. `Worker`; without a role none."""
     nid: _builtins.int
     """Node id, unique in the cluster. Nodes posted without one get the lowest free one."""
     subtype: _builtins.str
+    """Free text that tells kinds of one type apart."""
     net_type: Global___Component.NetType.ValueType
+    """Its high-speed network."""
     arch: Global___Component.Arch.ValueType
+    """Its architecture."""
     reservation_disabled: _builtins.bool
+    """Nobody may reserve it."""
     locked: _builtins.bool
+    """It is kept for the administrator."""
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,
@@ -234,41 +284,73 @@ class ListComponentsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     nid_start: _builtins.str
+    """Only node ids from this number on."""
     nid_end: _builtins.str
+    """Only node ids up to this number."""
     state_only: _builtins.bool
+    """Show ID, Type, State and Flag alone. Of this and the next three the first counts."""
     flag_only: _builtins.bool
+    """Show ID, Type and Flag alone."""
     role_only: _builtins.bool
+    """Show ID, Type, Role and SubRole alone."""
     nid_only: _builtins.bool
+    """Show ID, Type and NID alone."""
     page_size: _builtins.int
     """At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000."""
     page_token: _builtins.str
     """`next_page_token` of the answer before; the filters must be the same as there."""
     @_builtins.property
-    def id(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def id(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Xnames."""
+
     @_builtins.property
-    def nid(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def nid(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Node ids, numbers."""
+
     @_builtins.property
-    def type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """HMS types, e.g. `Node`."""
+
     @_builtins.property
-    def state(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def state(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """States by their names in HSM, e.g. `Ready`."""
+
     @_builtins.property
-    def flag(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def flag(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Flags by their names in HSM, e.g. `OK`."""
+
     @_builtins.property
-    def enabled(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def enabled(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`true` or `false`."""
+
     @_builtins.property
-    def software_status(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def software_status(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Texts of SoftwareStatus."""
+
     @_builtins.property
-    def role(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def role(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Roles, e.g. `Compute`."""
+
     @_builtins.property
-    def sub_role(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def sub_role(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Subroles, e.g. `Worker`."""
+
     @_builtins.property
-    def subtype(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def subtype(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Texts of Subtype."""
+
     @_builtins.property
-    def arch(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def arch(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Architectures by their names in HSM, e.g. `X86`."""
+
     @_builtins.property
-    def locked(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def locked(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`true` or `false`: whether it is kept for the administrator."""
+
     @_builtins.property
-    def reservation_disabled(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def reservation_disabled(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`true` or `false`: whether nobody may reserve it."""
+
     @_builtins.property
     def group(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Labels of groups; `NULL` alone: in no group."""
@@ -314,6 +396,10 @@ Global___ListComponentsRequest: _TypeAlias = ListComponentsRequest  # noqa: Y015
 
 @_typing.final
 class ListComponentsResponse(_message.Message):
+    """Answer of `ComponentService.ListComponents`, `ComponentQueryService.QueryComponents`,
+    `ComponentQueryService.QueryComponent` and `ComponentQueryService.QueryComponentsByNid`.
+    """
+
     DESCRIPTOR: _descriptor.Descriptor
 
     COMPONENTS_FIELD_NUMBER: _builtins.int
@@ -324,7 +410,9 @@ class ListComponentsResponse(_message.Message):
     next_page_token: _builtins.str
     """Where the next page begins; empty: there is none."""
     @_builtins.property
-    def components(self) -> _containers.RepeatedCompositeFieldContainer[Global___Component]: ...
+    def components(self) -> _containers.RepeatedCompositeFieldContainer[Global___Component]:
+        """Sorted by xname."""
+
     def __init__(
         self,
         *,
@@ -342,10 +430,13 @@ Global___ListComponentsResponse: _TypeAlias = ListComponentsResponse  # noqa: Y0
 
 @_typing.final
 class GetComponentRequest(_message.Message):
+    """Request of `ComponentService.GetComponent`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Xname."""
     def __init__(
         self,
         *,
@@ -361,10 +452,13 @@ Global___GetComponentRequest: _TypeAlias = GetComponentRequest  # noqa: Y015
 
 @_typing.final
 class GetComponentByNidRequest(_message.Message):
+    """Request of `ComponentService.GetComponentByNid`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NID_FIELD_NUMBER: _builtins.int
     nid: _builtins.str
+    """Node id, a number."""
     def __init__(
         self,
         *,
@@ -380,6 +474,8 @@ Global___GetComponentByNidRequest: _TypeAlias = GetComponentByNidRequest  # noqa
 
 @_typing.final
 class CreateComponentsRequest(_message.Message):
+    """Request of `ComponentService.CreateComponents`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     COMPONENTS_FIELD_NUMBER: _builtins.int
@@ -387,10 +483,13 @@ class CreateComponentsRequest(_message.Message):
     IF_REVISIONS_FIELD_NUMBER: _builtins.int
     AS_GIVEN_FIELD_NUMBER: _builtins.int
     force: _builtins.bool
+    """Overwrite those that exist."""
     as_given: _builtins.bool
     """New components are as they are given: without a state, a flag or a role where none is given, as a discovery leaves them."""
     @_builtins.property
-    def components(self) -> _containers.RepeatedCompositeFieldContainer[Global___Component]: ...
+    def components(self) -> _containers.RepeatedCompositeFieldContainer[Global___Component]:
+        """Each xname once."""
+
     @_builtins.property
     def if_revisions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Refuse (ABORTED) unless the `modified.revision` of each, in the order of the list, equals this; 0: it must not exist
@@ -415,6 +514,8 @@ Global___CreateComponentsRequest: _TypeAlias = CreateComponentsRequest  # noqa: 
 
 @_typing.final
 class PutComponentRequest(_message.Message):
+    """Request of `ComponentService.PutComponent`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
@@ -422,7 +523,9 @@ class PutComponentRequest(_message.Message):
     FORCE_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Xname."""
     force: _builtins.bool
+    """Overwrite it if it exists."""
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the component's `modified.revision` equals this."""
     @_builtins.property
@@ -449,6 +552,8 @@ Global___PutComponentRequest: _TypeAlias = PutComponentRequest  # noqa: Y015
 
 @_typing.final
 class CreateComponentsResponse(_message.Message):
+    """Answer of `ComponentService.CreateComponents` and `ComponentService.PutComponent`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
@@ -456,14 +561,19 @@ class CreateComponentsResponse(_message.Message):
     UPDATED_FIELD_NUMBER: _builtins.int
     UNCHANGED_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     @_builtins.property
     def created(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Xnames created, overwritten by `force`, or left as they were; in the order of the request."""
 
     @_builtins.property
-    def updated(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def updated(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """See `created`."""
+
     @_builtins.property
-    def unchanged(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def unchanged(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """See `created`."""
+
     def __init__(
         self,
         *,
@@ -482,6 +592,8 @@ Global___CreateComponentsResponse: _TypeAlias = CreateComponentsResponse  # noqa
 
 @_typing.final
 class PatchStateDataRequest(_message.Message):
+    """Request of `ComponentService.PatchStateData`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
@@ -490,9 +602,13 @@ class PatchStateDataRequest(_message.Message):
     FORCE_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Xname."""
     state: Global___Component.State.ValueType
+    """The new state."""
     flag: Global___Component.Flag.ValueType
+    """The new flag; absent: OK."""
     force: _builtins.bool
+    """From any state; without it only where SMD allows the transition."""
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the component's `modified.revision` equals this."""
     def __init__(
@@ -516,11 +632,14 @@ Global___PatchStateDataRequest: _TypeAlias = PatchStateDataRequest  # noqa: Y015
 
 @_typing.final
 class PatchStateDataResponse(_message.Message):
+    """Answer of `ComponentService.PatchStateData`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
     APPLIED_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     applied: _builtins.bool
     """False when the component was not in a state from which the new one may be entered."""
     def __init__(
@@ -539,11 +658,14 @@ Global___PatchStateDataResponse: _TypeAlias = PatchStateDataResponse  # noqa: Y0
 
 @_typing.final
 class DeleteComponentRequest(_message.Message):
+    """Request of `ComponentService.DeleteComponent`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Xname."""
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the component's `modified.revision` equals this."""
     def __init__(
@@ -564,6 +686,8 @@ Global___DeleteComponentRequest: _TypeAlias = DeleteComponentRequest  # noqa: Y0
 
 @_typing.final
 class DeleteComponentsRequest(_message.Message):
+    """Request of `ComponentService.DeleteComponents`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(

@@ -90,13 +90,15 @@ class ComponentServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetComponent(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One component. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetComponentByNid(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """The component with this NID. None: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -126,13 +128,15 @@ class ComponentServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteComponent(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Removes one component, and from its groups and its partition. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteComponents(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Removes all components. None there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

@@ -37,7 +37,9 @@ class ComponentServiceStub:
     ListComponents: _grpc.UnaryUnaryMultiCallable[_component_pb2.ListComponentsRequest, _component_pb2.ListComponentsResponse]
     """All components that match every given filter, sorted by xname."""
     GetComponent: _grpc.UnaryUnaryMultiCallable[_component_pb2.GetComponentRequest, _component_pb2.Component]
+    """One component. One that is not there: NOT_FOUND."""
     GetComponentByNid: _grpc.UnaryUnaryMultiCallable[_component_pb2.GetComponentByNidRequest, _component_pb2.Component]
+    """The component with this NID. None: NOT_FOUND."""
     CreateComponents: _grpc.UnaryUnaryMultiCallable[_component_pb2.CreateComponentsRequest, _component_pb2.CreateComponentsResponse]
     """Creates components, all or none. One that exists already is left as it is, unless `force`: then its
     State, Flag, Subtype, NetType, Arch and Class are overwritten, as SMD does.
@@ -50,7 +52,9 @@ class ComponentServiceStub:
     component that does not exist is NOT_FOUND.
     """
     DeleteComponent: _grpc.UnaryUnaryMultiCallable[_component_pb2.DeleteComponentRequest, _common_pb2.DeleteResponse]
+    """Removes one component, and from its groups and its partition. One that is not there: NOT_FOUND."""
     DeleteComponents: _grpc.UnaryUnaryMultiCallable[_component_pb2.DeleteComponentsRequest, _common_pb2.DeleteResponse]
+    """Removes all components. None there: NOT_FOUND."""
 
 @_typing.type_check_only
 class ComponentServiceAsyncStub(ComponentServiceStub):
@@ -60,7 +64,9 @@ class ComponentServiceAsyncStub(ComponentServiceStub):
     ListComponents: _aio.UnaryUnaryMultiCallable[_component_pb2.ListComponentsRequest, _component_pb2.ListComponentsResponse]  # type: ignore[assignment]
     """All components that match every given filter, sorted by xname."""
     GetComponent: _aio.UnaryUnaryMultiCallable[_component_pb2.GetComponentRequest, _component_pb2.Component]  # type: ignore[assignment]
+    """One component. One that is not there: NOT_FOUND."""
     GetComponentByNid: _aio.UnaryUnaryMultiCallable[_component_pb2.GetComponentByNidRequest, _component_pb2.Component]  # type: ignore[assignment]
+    """The component with this NID. None: NOT_FOUND."""
     CreateComponents: _aio.UnaryUnaryMultiCallable[_component_pb2.CreateComponentsRequest, _component_pb2.CreateComponentsResponse]  # type: ignore[assignment]
     """Creates components, all or none. One that exists already is left as it is, unless `force`: then its
     State, Flag, Subtype, NetType, Arch and Class are overwritten, as SMD does.
@@ -73,7 +79,9 @@ class ComponentServiceAsyncStub(ComponentServiceStub):
     component that does not exist is NOT_FOUND.
     """
     DeleteComponent: _aio.UnaryUnaryMultiCallable[_component_pb2.DeleteComponentRequest, _common_pb2.DeleteResponse]  # type: ignore[assignment]
+    """Removes one component, and from its groups and its partition. One that is not there: NOT_FOUND."""
     DeleteComponents: _aio.UnaryUnaryMultiCallable[_component_pb2.DeleteComponentsRequest, _common_pb2.DeleteResponse]  # type: ignore[assignment]
+    """Removes all components. None there: NOT_FOUND."""
 
 class ComponentServiceServicer(metaclass=_abc_1.ABCMeta):
     """SMD's State/Components."""
@@ -91,14 +99,16 @@ class ComponentServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _component_pb2.GetComponentRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_component_pb2.Component, _abc.Awaitable[_component_pb2.Component]]: ...
+    ) -> _typing.Union[_component_pb2.Component, _abc.Awaitable[_component_pb2.Component]]:
+        """One component. One that is not there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def GetComponentByNid(
         self,
         request: _component_pb2.GetComponentByNidRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_component_pb2.Component, _abc.Awaitable[_component_pb2.Component]]: ...
+    ) -> _typing.Union[_component_pb2.Component, _abc.Awaitable[_component_pb2.Component]]:
+        """The component with this NID. None: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def CreateComponents(
@@ -134,13 +144,15 @@ class ComponentServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _component_pb2.DeleteComponentRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]: ...
+    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]:
+        """Removes one component, and from its groups and its partition. One that is not there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def DeleteComponents(
         self,
         request: _component_pb2.DeleteComponentsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]: ...
+    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]:
+        """Removes all components. None there: NOT_FOUND."""
 
 def add_ComponentServiceServicer_to_server(servicer: ComponentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

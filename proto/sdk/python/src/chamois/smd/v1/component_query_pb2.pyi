@@ -47,41 +47,77 @@ class QueryComponentsRequest(_message.Message):
     GROUP_FIELD_NUMBER: _builtins.int
     PARTITION_FIELD_NUMBER: _builtins.int
     nid_start: _builtins.str
+    """Only node ids from this number on."""
     nid_end: _builtins.str
+    """Only node ids up to this number."""
     state_only: _builtins.bool
+    """Show ID, Type, State and Flag alone. Of this and the next three the first counts."""
     flag_only: _builtins.bool
+    """Show ID, Type and Flag alone."""
     role_only: _builtins.bool
+    """Show ID, Type, Role and SubRole alone."""
     nid_only: _builtins.bool
+    """Show ID, Type and NID alone."""
     @_builtins.property
-    def component_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def component_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Xnames of places: what is below them is meant, too."""
+
     @_builtins.property
-    def nid(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def nid(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Node ids, numbers."""
+
     @_builtins.property
-    def type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """HMS types, e.g. `Node`."""
+
     @_builtins.property
-    def state(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def state(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """States by their names in HSM, e.g. `Ready`."""
+
     @_builtins.property
-    def flag(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def flag(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Flags by their names in HSM, e.g. `OK`."""
+
     @_builtins.property
-    def enabled(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def enabled(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`true` or `false`."""
+
     @_builtins.property
-    def software_status(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def software_status(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Texts of SoftwareStatus."""
+
     @_builtins.property
-    def role(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def role(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Roles, e.g. `Compute`."""
+
     @_builtins.property
-    def sub_role(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def sub_role(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Subroles, e.g. `Worker`."""
+
     @_builtins.property
-    def subtype(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def subtype(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Texts of Subtype."""
+
     @_builtins.property
-    def arch(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def arch(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Architectures by their names in HSM, e.g. `X86`."""
+
     @_builtins.property
-    def locked(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def locked(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`true` or `false`: whether it is kept for the administrator."""
+
     @_builtins.property
-    def reservation_disabled(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def reservation_disabled(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`true` or `false`: whether nobody may reserve it."""
+
     @_builtins.property
-    def group(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def group(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Labels of groups; `NULL` alone: in no group."""
+
     @_builtins.property
-    def partition(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def partition(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of partitions; `NULL` alone: in no partition."""
+
     def __init__(
         self,
         *,
@@ -117,6 +153,8 @@ Global___QueryComponentsRequest: _TypeAlias = QueryComponentsRequest  # noqa: Y0
 
 @_typing.final
 class QueryComponentRequest(_message.Message):
+    """Request of `ComponentQueryService.QueryComponent`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     XNAME_FIELD_NUMBER: _builtins.int
@@ -137,32 +175,59 @@ class QueryComponentRequest(_message.Message):
     GROUP_FIELD_NUMBER: _builtins.int
     PARTITION_FIELD_NUMBER: _builtins.int
     xname: _builtins.str
+    """Xname of a place; `s0` and `all` are everything."""
     state_only: _builtins.bool
+    """Show ID, Type, State and Flag alone. Of this and the next three the first counts."""
     flag_only: _builtins.bool
+    """Show ID, Type and Flag alone."""
     role_only: _builtins.bool
+    """Show ID, Type, Role and SubRole alone."""
     nid_only: _builtins.bool
+    """Show ID, Type and NID alone."""
     @_builtins.property
-    def type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """HMS types, e.g. `Node`."""
+
     @_builtins.property
-    def state(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def state(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """States by their names in HSM, e.g. `Ready`."""
+
     @_builtins.property
-    def flag(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def flag(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Flags by their names in HSM, e.g. `OK`."""
+
     @_builtins.property
-    def enabled(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def enabled(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`true` or `false`."""
+
     @_builtins.property
-    def software_status(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def software_status(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Texts of SoftwareStatus."""
+
     @_builtins.property
-    def role(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def role(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Roles, e.g. `Compute`."""
+
     @_builtins.property
-    def sub_role(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def sub_role(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Subroles, e.g. `Worker`."""
+
     @_builtins.property
-    def subtype(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def subtype(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Texts of Subtype."""
+
     @_builtins.property
-    def arch(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def arch(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Architectures by their names in HSM, e.g. `X86`."""
+
     @_builtins.property
-    def group(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def group(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Labels of groups; `NULL` alone: in no group."""
+
     @_builtins.property
-    def partition(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def partition(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of partitions; `NULL` alone: in no partition."""
+
     def __init__(
         self,
         *,
@@ -193,6 +258,8 @@ Global___QueryComponentRequest: _TypeAlias = QueryComponentRequest  # noqa: Y015
 
 @_typing.final
 class QueryComponentsByNidRequest(_message.Message):
+    """Request of `ComponentQueryService.QueryComponentsByNid`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NID_RANGES_FIELD_NUMBER: _builtins.int
@@ -202,15 +269,21 @@ class QueryComponentsByNidRequest(_message.Message):
     NID_ONLY_FIELD_NUMBER: _builtins.int
     PARTITION_FIELD_NUMBER: _builtins.int
     state_only: _builtins.bool
+    """Show ID, Type, State and Flag alone. Of this and the next three the first counts."""
     flag_only: _builtins.bool
+    """Show ID, Type and Flag alone."""
     role_only: _builtins.bool
+    """Show ID, Type, Role and SubRole alone."""
     nid_only: _builtins.bool
+    """Show ID, Type and NID alone."""
     @_builtins.property
     def nid_ranges(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """E.g. `1-9` or `12`."""
 
     @_builtins.property
-    def partition(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def partition(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of partitions; `NULL` alone: in no partition."""
+
     def __init__(
         self,
         *,

@@ -62,42 +62,69 @@ class InventoryDetail(_message.Message):
     uuid: _builtins.str
     """Two systems with one UUID are one system; systems without a UUID are told apart by `uri`."""
     manufacturer: _builtins.str
+    """Who made it."""
     system_type: _builtins.str
+    """Redfish's SystemType, e.g. `Physical`."""
     name: _builtins.str
+    """What it is called, for a person."""
     model: _builtins.str
+    """What it is."""
     serial: _builtins.str
+    """Serial number, as the BMC writes it."""
     bios_version: _builtins.str
+    """Version of its BIOS."""
     processor_count: _builtins.int
+    """How many processors it has."""
     processor_type: _builtins.str
+    """What they are."""
     memory_total: _builtins.float
     """GiB."""
     chassis_sku: _builtins.str
+    """SKU of its chassis."""
     chassis_serial: _builtins.str
+    """Serial number of its chassis."""
     chassis_asset_tag: _builtins.str
+    """Asset tag of its chassis."""
     chassis_manufacturer: _builtins.str
+    """Who made its chassis."""
     chassis_model: _builtins.str
+    """What its chassis is."""
     node_id: _builtins.str
     """Id of the system within its BMC."""
     power_state: _builtins.str
     """Power state, as Magellan wrote it before `power`."""
     @_builtins.property
-    def ethernet_interfaces(self) -> _containers.RepeatedCompositeFieldContainer[Global___PayloadInterface]: ...
+    def ethernet_interfaces(self) -> _containers.RepeatedCompositeFieldContainer[Global___PayloadInterface]:
+        """Its NICs."""
+
     @_builtins.property
-    def network_interfaces(self) -> _containers.RepeatedCompositeFieldContainer[Global___PayloadNetworkInterface]: ...
+    def network_interfaces(self) -> _containers.RepeatedCompositeFieldContainer[Global___PayloadNetworkInterface]:
+        """Its network adapters."""
+
     @_builtins.property
-    def power(self) -> Global___PayloadPower: ...
+    def power(self) -> Global___PayloadPower:
+        """Its power."""
+
     @_builtins.property
-    def trusted_modules(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def trusted_modules(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Trusted platform modules, as Redfish names them."""
+
     @_builtins.property
-    def trusted_components(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def trusted_components(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Trusted components, as Redfish names them."""
+
     @_builtins.property
     def actions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Reset types that the system allows, e.g. `ForceOff`."""
 
     @_builtins.property
-    def links(self) -> Global___PayloadLinks: ...
+    def links(self) -> Global___PayloadLinks:
+        """What it belongs to."""
+
     @_builtins.property
-    def serial_console(self) -> Global___PayloadSerialConsole: ...
+    def serial_console(self) -> Global___PayloadSerialConsole:
+        """Its serial consoles."""
+
     @_builtins.property
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___PayloadPart]:
         """What is in it, piece by piece."""
@@ -166,6 +193,7 @@ class PayloadPart(_message.Message):
         KIND_UNSPECIFIED: PayloadPart._Kind.ValueType  # 0
         KIND_PROCESSOR: PayloadPart._Kind.ValueType  # 1
         KIND_MEMORY: PayloadPart._Kind.ValueType  # 2
+        """A memory module."""
         KIND_DRIVE: PayloadPart._Kind.ValueType  # 3
         KIND_NODE_ACCEL: PayloadPart._Kind.ValueType  # 4
         """A GPU or another accelerator."""
@@ -174,10 +202,13 @@ class PayloadPart(_message.Message):
         KIND_POWER_SUPPLY: PayloadPart._Kind.ValueType  # 6
         """Of an enclosure."""
 
-    class Kind(_Kind, metaclass=_KindEnumTypeWrapper): ...
+    class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
+        """What a part is."""
+
     KIND_UNSPECIFIED: PayloadPart.Kind.ValueType  # 0
     KIND_PROCESSOR: PayloadPart.Kind.ValueType  # 1
     KIND_MEMORY: PayloadPart.Kind.ValueType  # 2
+    """A memory module."""
     KIND_DRIVE: PayloadPart.Kind.ValueType  # 3
     KIND_NODE_ACCEL: PayloadPart.Kind.ValueType  # 4
     """A GPU or another accelerator."""
@@ -199,21 +230,29 @@ class PayloadPart(_message.Message):
     INFO_FIELD_NUMBER: _builtins.int
     FRU_INFO_FIELD_NUMBER: _builtins.int
     kind: Global___PayloadPart.Kind.ValueType
+    """What it is."""
     place: _builtins.int
     """Place among those of its kind, from 0, in the order in which the BMC names them; a place without a part is counted, too."""
     group: _builtins.int
     """Of a drive: the storage controller that it is behind, from 0."""
     uri: _builtins.str
+    """Path of the resource."""
     name: _builtins.str
+    """What it is called, for a person."""
     location: _builtins.str
     """As the BMC calls the place, e.g. `PROC 1 DIMM 3`."""
     manufacturer: _builtins.str
+    """Who made it."""
     model: _builtins.str
+    """What it is."""
     part_number: _builtins.str
+    """Part number, as the BMC writes it."""
     serial: _builtins.str
+    """Serial number, as the BMC writes it."""
     info: _builtins.str
     """What more is known of the part, as JSON objects with Redfish's keys: of where it is, and of the unit itself."""
     fru_info: _builtins.str
+    """See `info`."""
     def __init__(
         self,
         *,
@@ -256,15 +295,23 @@ class PayloadManager(_message.Message):
     COMMAND_SHELL_FIELD_NUMBER: _builtins.int
     SERIAL_CONSOLE_FIELD_NUMBER: _builtins.int
     uri: _builtins.str
+    """Path of the resource."""
     uuid: _builtins.str
+    """UUID of the resource."""
     name: _builtins.str
+    """What it is called, for a person."""
     description: _builtins.str
+    """What it is called, for a person."""
     model: _builtins.str
+    """What it is."""
     type: _builtins.str
     """Redfish's ManagerType, e.g. `BMC`."""
     firmware_version: _builtins.str
+    """Version of its firmware."""
     @_builtins.property
-    def ethernet_interfaces(self) -> _containers.RepeatedCompositeFieldContainer[Global___PayloadInterface]: ...
+    def ethernet_interfaces(self) -> _containers.RepeatedCompositeFieldContainer[Global___PayloadInterface]:
+        """Its NICs."""
+
     @_builtins.property
     def actions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Reset types that it allows."""
@@ -302,6 +349,8 @@ Global___PayloadManager: _TypeAlias = PayloadManager  # noqa: Y015
 
 @_typing.final
 class PayloadInterface(_message.Message):
+    """A NIC."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     URI_FIELD_NUMBER: _builtins.int
@@ -311,11 +360,17 @@ class PayloadInterface(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     ENABLED_FIELD_NUMBER: _builtins.int
     uri: _builtins.str
+    """Path of the resource."""
     mac: _builtins.str
+    """MAC, in any case."""
     ip: _builtins.str
+    """Its address; empty: none is known."""
     name: _builtins.str
+    """What it is called, for a person."""
     description: _builtins.str
+    """What it is called, for a person."""
     enabled: _builtins.bool
+    """Whether it is switched on."""
     def __init__(
         self,
         *,
@@ -336,6 +391,8 @@ Global___PayloadInterface: _TypeAlias = PayloadInterface  # noqa: Y015
 
 @_typing.final
 class PayloadNetworkInterface(_message.Message):
+    """A network adapter's place in a system."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     URI_FIELD_NUMBER: _builtins.int
@@ -343,10 +400,15 @@ class PayloadNetworkInterface(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     ADAPTER_FIELD_NUMBER: _builtins.int
     uri: _builtins.str
+    """Path of the resource."""
     name: _builtins.str
+    """What it is called, for a person."""
     description: _builtins.str
+    """What it is called, for a person."""
     @_builtins.property
-    def adapter(self) -> Global___PayloadNetworkAdapter: ...
+    def adapter(self) -> Global___PayloadNetworkAdapter:
+        """The adapter that is there."""
+
     def __init__(
         self,
         *,
@@ -365,6 +427,8 @@ Global___PayloadNetworkInterface: _TypeAlias = PayloadNetworkInterface  # noqa: 
 
 @_typing.final
 class PayloadNetworkAdapter(_message.Message):
+    """A network adapter."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     URI_FIELD_NUMBER: _builtins.int
@@ -374,11 +438,17 @@ class PayloadNetworkAdapter(_message.Message):
     SERIAL_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     uri: _builtins.str
+    """Path of the resource."""
     manufacturer: _builtins.str
+    """Who made it."""
     name: _builtins.str
+    """What it is called, for a person."""
     model: _builtins.str
+    """What it is."""
     serial: _builtins.str
+    """Serial number, as the BMC writes it."""
     description: _builtins.str
+    """What it is called, for a person."""
     def __init__(
         self,
         *,
@@ -399,6 +469,8 @@ Global___PayloadNetworkAdapter: _TypeAlias = PayloadNetworkAdapter  # noqa: Y015
 
 @_typing.final
 class PayloadPower(_message.Message):
+    """Power of a system."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     STATE_FIELD_NUMBER: _builtins.int
@@ -406,8 +478,11 @@ class PayloadPower(_message.Message):
     RESTORE_POLICY_FIELD_NUMBER: _builtins.int
     POWER_CONTROL_IDS_FIELD_NUMBER: _builtins.int
     state: _builtins.str
+    """Power state, e.g. `On`."""
     mode: _builtins.str
+    """Power mode, as Redfish has it."""
     restore_policy: _builtins.str
+    """What it does when power comes back, as Redfish has it."""
     @_builtins.property
     def power_control_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """`@odata.id` of Redfish's PowerControl."""
@@ -430,14 +505,20 @@ Global___PayloadPower: _TypeAlias = PayloadPower  # noqa: Y015
 
 @_typing.final
 class PayloadLinks(_message.Message):
+    """What a system belongs to."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CHASSIS_FIELD_NUMBER: _builtins.int
     MANAGERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def chassis(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def chassis(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Paths of its chassis."""
+
     @_builtins.property
-    def managers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def managers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Paths of its managers."""
+
     def __init__(
         self,
         *,
@@ -454,16 +535,22 @@ Global___PayloadLinks: _TypeAlias = PayloadLinks  # noqa: Y015
 
 @_typing.final
 class PayloadSerialConsole(_message.Message):
+    """Ways to the serial console of a system."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
     class Port(_message.Message):
+        """One way."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         PORT_FIELD_NUMBER: _builtins.int
         ENABLED_FIELD_NUMBER: _builtins.int
         port: _builtins.int
+        """Port number."""
         enabled: _builtins.bool
+        """Whether it is switched on."""
         def __init__(
             self,
             *,
@@ -484,9 +571,13 @@ class PayloadSerialConsole(_message.Message):
         """Magellan's spelling."""
 
     @_builtins.property
-    def telnet(self) -> Global___PayloadSerialConsole.Port: ...
+    def telnet(self) -> Global___PayloadSerialConsole.Port:
+        """By Telnet."""
+
     @_builtins.property
-    def ssh(self) -> Global___PayloadSerialConsole.Port: ...
+    def ssh(self) -> Global___PayloadSerialConsole.Port:
+        """By SSH."""
+
     def __init__(
         self,
         *,
@@ -513,10 +604,15 @@ class PduInventory(_message.Message):
     FIRMWARE_VERSION_FIELD_NUMBER: _builtins.int
     OUTLETS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
+    """What it is."""
     serial_number: _builtins.str
+    """Serial number, as the BMC writes it."""
     firmware_version: _builtins.str
+    """Version of its firmware."""
     @_builtins.property
-    def outlets(self) -> _containers.RepeatedCompositeFieldContainer[Global___PduOutlet]: ...
+    def outlets(self) -> _containers.RepeatedCompositeFieldContainer[Global___PduOutlet]:
+        """Its outlets."""
+
     def __init__(
         self,
         *,
@@ -535,6 +631,8 @@ Global___PduInventory: _TypeAlias = PduInventory  # noqa: Y015
 
 @_typing.final
 class PduOutlet(_message.Message):
+    """An outlet of a rack PDU."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ORIGINAL_ID_FIELD_NUMBER: _builtins.int
@@ -547,9 +645,11 @@ class PduOutlet(_message.Message):
     id_suffix: _builtins.str
     """What its xname has behind that of the PDU's controller, e.g. `p0v35`."""
     name: _builtins.str
+    """What it is called, for a person."""
     state: _builtins.str
     """A component's state, e.g. `On`."""
     socket_type: _builtins.str
+    """Kind of its socket, e.g. `Cx`."""
     def __init__(
         self,
         *,

@@ -23,12 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from chamois.http.v1 import http_pb2 as chamois_dot_http_dot_v1_dot_http__pb2
-from chamois.smd.v1 import common_pb2 as chamois_dot_smd_dot_v1_dot_common__pb2
 from chamois.smd.v1 import group_pb2 as chamois_dot_smd_dot_v1_dot_group__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63hamois/smd/v1/discovery.proto\x12\x0e\x63hamois.smd.v1\x1a\x1a\x63hamois/http/v1/http.proto\x1a\x1b\x63hamois/smd/v1/common.proto\x1a\x1a\x63hamois/smd/v1/group.proto\x1a\x1cgoogle/api/annotations.proto\"8\n\x17RequestDiscoveryRequest\x12\x0e\n\x06xnames\x18\x01 \x03(\t\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\"\x1c\n\x1aListDiscoveryStatusRequest\"P\n\x1bListDiscoveryStatusResponse\x12\x31\n\x08statuses\x18\x01 \x03(\x0b\x32\x1f.chamois.smd.v1.DiscoveryStatus\"\'\n\x19GetDiscoveryStatusRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x97\x01\n\x0f\x44iscoveryStatus\x12\x16\n\x02id\x18\x01 \x01(\rB\x06\x8a\xce\x18\x02\x10\x01R\x02ID\x12\x1e\n\x06status\x18\x02 \x01(\tB\x06\x8a\xce\x18\x02\x10\x01R\x06Status\x12\x30\n\x10last_update_time\x18\x03 \x01(\tB\x06\x8a\xce\x18\x02\x10\x01R\x0eLastUpdateTime\x12\x1a\n\x07pending\x18\x04 \x03(\tB\t\x8a\xce\x18\x05\x08\x01\xf0\x01\x01\x32\xea\x03\n\x10\x44iscoveryService\x12\x8c\x01\n\x10RequestDiscovery\x12\'.chamois.smd.v1.RequestDiscoveryRequest\x1a\x1c.chamois.smd.v1.ResourceUris\"1\x8a\xce\x18\x02\x08\x01\x82\xd3\xe4\x93\x02%\"\x1a/hsm/v2/Inventory/Discover:\x01*b\x04uris\x12\xab\x01\n\x13ListDiscoveryStatus\x12*.chamois.smd.v1.ListDiscoveryStatusRequest\x1a+.chamois.smd.v1.ListDiscoveryStatusResponse\";\x8a\xce\x18\x04\x08\x01\x10\x01\x82\xd3\xe4\x93\x02-\x12!/hsm/v2/Inventory/DiscoveryStatusb\x08statuses\x12\x98\x01\n\x12GetDiscoveryStatus\x12).chamois.smd.v1.GetDiscoveryStatusRequest\x1a\x1f.chamois.smd.v1.DiscoveryStatus\"6\x8a\xce\x18\x04\x08\x01\x10\x01\x82\xd3\xe4\x93\x02(\x12&/hsm/v2/Inventory/DiscoveryStatus/{id}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63hamois/smd/v1/discovery.proto\x12\x0e\x63hamois.smd.v1\x1a\x1a\x63hamois/http/v1/http.proto\x1a\x1a\x63hamois/smd/v1/group.proto\x1a\x1cgoogle/api/annotations.proto\"8\n\x17RequestDiscoveryRequest\x12\x0e\n\x06xnames\x18\x01 \x03(\t\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\"\x1c\n\x1aListDiscoveryStatusRequest\"P\n\x1bListDiscoveryStatusResponse\x12\x31\n\x08statuses\x18\x01 \x03(\x0b\x32\x1f.chamois.smd.v1.DiscoveryStatus\"\'\n\x19GetDiscoveryStatusRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x97\x01\n\x0f\x44iscoveryStatus\x12\x16\n\x02id\x18\x01 \x01(\rB\x06\x8a\xce\x18\x02\x10\x01R\x02ID\x12\x1e\n\x06status\x18\x02 \x01(\tB\x06\x8a\xce\x18\x02\x10\x01R\x06Status\x12\x30\n\x10last_update_time\x18\x03 \x01(\tB\x06\x8a\xce\x18\x02\x10\x01R\x0eLastUpdateTime\x12\x1a\n\x07pending\x18\x04 \x03(\tB\t\x8a\xce\x18\x05\x08\x01\xf0\x01\x01\x32\xea\x03\n\x10\x44iscoveryService\x12\x8c\x01\n\x10RequestDiscovery\x12\'.chamois.smd.v1.RequestDiscoveryRequest\x1a\x1c.chamois.smd.v1.ResourceUris\"1\x8a\xce\x18\x02\x08\x01\x82\xd3\xe4\x93\x02%\"\x1a/hsm/v2/Inventory/Discover:\x01*b\x04uris\x12\xab\x01\n\x13ListDiscoveryStatus\x12*.chamois.smd.v1.ListDiscoveryStatusRequest\x1a+.chamois.smd.v1.ListDiscoveryStatusResponse\";\x8a\xce\x18\x04\x08\x01\x10\x01\x82\xd3\xe4\x93\x02-\x12!/hsm/v2/Inventory/DiscoveryStatusb\x08statuses\x12\x98\x01\n\x12GetDiscoveryStatus\x12).chamois.smd.v1.GetDiscoveryStatusRequest\x1a\x1f.chamois.smd.v1.DiscoveryStatus\"6\x8a\xce\x18\x04\x08\x01\x10\x01\x82\xd3\xe4\x93\x02(\x12&/hsm/v2/Inventory/DiscoveryStatus/{id}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,16 +48,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DISCOVERYSERVICE'].methods_by_name['ListDiscoveryStatus']._serialized_options = b'\212\316\030\004\010\001\020\001\202\323\344\223\002-\022!/hsm/v2/Inventory/DiscoveryStatusb\010statuses'
   _globals['_DISCOVERYSERVICE'].methods_by_name['GetDiscoveryStatus']._loaded_options = None
   _globals['_DISCOVERYSERVICE'].methods_by_name['GetDiscoveryStatus']._serialized_options = b'\212\316\030\004\010\001\020\001\202\323\344\223\002(\022&/hsm/v2/Inventory/DiscoveryStatus/{id}'
-  _globals['_REQUESTDISCOVERYREQUEST']._serialized_start=165
-  _globals['_REQUESTDISCOVERYREQUEST']._serialized_end=221
-  _globals['_LISTDISCOVERYSTATUSREQUEST']._serialized_start=223
-  _globals['_LISTDISCOVERYSTATUSREQUEST']._serialized_end=251
-  _globals['_LISTDISCOVERYSTATUSRESPONSE']._serialized_start=253
-  _globals['_LISTDISCOVERYSTATUSRESPONSE']._serialized_end=333
-  _globals['_GETDISCOVERYSTATUSREQUEST']._serialized_start=335
-  _globals['_GETDISCOVERYSTATUSREQUEST']._serialized_end=374
-  _globals['_DISCOVERYSTATUS']._serialized_start=377
-  _globals['_DISCOVERYSTATUS']._serialized_end=528
-  _globals['_DISCOVERYSERVICE']._serialized_start=531
-  _globals['_DISCOVERYSERVICE']._serialized_end=1021
+  _globals['_REQUESTDISCOVERYREQUEST']._serialized_start=136
+  _globals['_REQUESTDISCOVERYREQUEST']._serialized_end=192
+  _globals['_LISTDISCOVERYSTATUSREQUEST']._serialized_start=194
+  _globals['_LISTDISCOVERYSTATUSREQUEST']._serialized_end=222
+  _globals['_LISTDISCOVERYSTATUSRESPONSE']._serialized_start=224
+  _globals['_LISTDISCOVERYSTATUSRESPONSE']._serialized_end=304
+  _globals['_GETDISCOVERYSTATUSREQUEST']._serialized_start=306
+  _globals['_GETDISCOVERYSTATUSREQUEST']._serialized_end=345
+  _globals['_DISCOVERYSTATUS']._serialized_start=348
+  _globals['_DISCOVERYSTATUS']._serialized_end=499
+  _globals['_DISCOVERYSERVICE']._serialized_start=502
+  _globals['_DISCOVERYSERVICE']._serialized_end=992
 # @@protoc_insertion_point(module_scope)

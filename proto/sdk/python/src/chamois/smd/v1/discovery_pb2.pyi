@@ -20,6 +20,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class RequestDiscoveryRequest(_message.Message):
+    """Request of `DiscoveryService.RequestDiscovery`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     XNAMES_FIELD_NUMBER: _builtins.int
@@ -46,6 +48,8 @@ Global___RequestDiscoveryRequest: _TypeAlias = RequestDiscoveryRequest  # noqa: 
 
 @_typing.final
 class ListDiscoveryStatusRequest(_message.Message):
+    """Request of `DiscoveryService.ListDiscoveryStatus`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -61,11 +65,15 @@ Global___ListDiscoveryStatusRequest: _TypeAlias = ListDiscoveryStatusRequest  # 
 
 @_typing.final
 class ListDiscoveryStatusResponse(_message.Message):
+    """Answer of `DiscoveryService.ListDiscoveryStatus`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     STATUSES_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def statuses(self) -> _containers.RepeatedCompositeFieldContainer[Global___DiscoveryStatus]: ...
+    def statuses(self) -> _containers.RepeatedCompositeFieldContainer[Global___DiscoveryStatus]:
+        """One."""
+
     def __init__(
         self,
         *,
@@ -81,10 +89,13 @@ Global___ListDiscoveryStatusResponse: _TypeAlias = ListDiscoveryStatusResponse  
 
 @_typing.final
 class GetDiscoveryStatusRequest(_message.Message):
+    """Request of `DiscoveryService.GetDiscoveryStatus`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """`0`."""
     def __init__(
         self,
         *,
@@ -109,6 +120,7 @@ class DiscoveryStatus(_message.Message):
     LAST_UPDATE_TIME_FIELD_NUMBER: _builtins.int
     PENDING_FIELD_NUMBER: _builtins.int
     id: _builtins.int
+    """Always 0."""
     status: _builtins.str
     """`Pending` while the discovery of an endpoint was asked for and none was stored since, `InProgress` while a job crawls one of
     these; else `Complete` after the last crawl, `NotStarted` before the first.

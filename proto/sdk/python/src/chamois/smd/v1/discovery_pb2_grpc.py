@@ -60,19 +60,22 @@ class DiscoveryServiceServicer(object):
     """
 
     def RequestDiscovery(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Asks that Redfish endpoints be discovered again.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListDiscoveryStatus(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """The only status, in a list.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetDiscoveryStatus(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """How it stands with what was asked for. Another id than 0: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

@@ -37,8 +37,11 @@ class DiscoveryServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> DiscoveryServiceAsyncStub: ...
     RequestDiscovery: _grpc.UnaryUnaryMultiCallable[_discovery_pb2.RequestDiscoveryRequest, _group_pb2.ResourceUris]
+    """Asks that Redfish endpoints be discovered again."""
     ListDiscoveryStatus: _grpc.UnaryUnaryMultiCallable[_discovery_pb2.ListDiscoveryStatusRequest, _discovery_pb2.ListDiscoveryStatusResponse]
+    """The only status, in a list."""
     GetDiscoveryStatus: _grpc.UnaryUnaryMultiCallable[_discovery_pb2.GetDiscoveryStatusRequest, _discovery_pb2.DiscoveryStatus]
+    """How it stands with what was asked for. Another id than 0: NOT_FOUND."""
 
 @_typing.type_check_only
 class DiscoveryServiceAsyncStub(DiscoveryServiceStub):
@@ -48,8 +51,11 @@ class DiscoveryServiceAsyncStub(DiscoveryServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     RequestDiscovery: _aio.UnaryUnaryMultiCallable[_discovery_pb2.RequestDiscoveryRequest, _group_pb2.ResourceUris]  # type: ignore[assignment]
+    """Asks that Redfish endpoints be discovered again."""
     ListDiscoveryStatus: _aio.UnaryUnaryMultiCallable[_discovery_pb2.ListDiscoveryStatusRequest, _discovery_pb2.ListDiscoveryStatusResponse]  # type: ignore[assignment]
+    """The only status, in a list."""
     GetDiscoveryStatus: _aio.UnaryUnaryMultiCallable[_discovery_pb2.GetDiscoveryStatusRequest, _discovery_pb2.DiscoveryStatus]  # type: ignore[assignment]
+    """How it stands with what was asked for. Another id than 0: NOT_FOUND."""
 
 class DiscoveryServiceServicer(metaclass=_abc_1.ABCMeta):
     """SMD's Inventory/Discover and Inventory/DiscoveryStatus. A request is written down with its endpoints, where whoever
@@ -61,20 +67,23 @@ class DiscoveryServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _discovery_pb2.RequestDiscoveryRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_group_pb2.ResourceUris, _abc.Awaitable[_group_pb2.ResourceUris]]: ...
+    ) -> _typing.Union[_group_pb2.ResourceUris, _abc.Awaitable[_group_pb2.ResourceUris]]:
+        """Asks that Redfish endpoints be discovered again."""
 
     @_abc_1.abstractmethod
     def ListDiscoveryStatus(
         self,
         request: _discovery_pb2.ListDiscoveryStatusRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_discovery_pb2.ListDiscoveryStatusResponse, _abc.Awaitable[_discovery_pb2.ListDiscoveryStatusResponse]]: ...
+    ) -> _typing.Union[_discovery_pb2.ListDiscoveryStatusResponse, _abc.Awaitable[_discovery_pb2.ListDiscoveryStatusResponse]]:
+        """The only status, in a list."""
 
     @_abc_1.abstractmethod
     def GetDiscoveryStatus(
         self,
         request: _discovery_pb2.GetDiscoveryStatusRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_discovery_pb2.DiscoveryStatus, _abc.Awaitable[_discovery_pb2.DiscoveryStatus]]: ...
+    ) -> _typing.Union[_discovery_pb2.DiscoveryStatus, _abc.Awaitable[_discovery_pb2.DiscoveryStatus]]:
+        """How it stands with what was asked for. Another id than 0: NOT_FOUND."""
 
 def add_DiscoveryServiceServicer_to_server(servicer: DiscoveryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -36,6 +36,7 @@ class EthernetInterface(_message.Message):
     id: _builtins.str
     """The MAC in lower case without separators, e.g. `0200000000a1`."""
     description: _builtins.str
+    """Free text for people; may be empty."""
     mac_address: _builtins.str
     """Lower case with colons."""
     last_update: _builtins.str
@@ -45,9 +46,13 @@ class EthernetInterface(_message.Message):
     type: _builtins.str
     """HMS type of `component_id`."""
     @_builtins.property
-    def ip_addresses(self) -> _containers.RepeatedCompositeFieldContainer[Global___IpAddressMapping]: ...
+    def ip_addresses(self) -> _containers.RepeatedCompositeFieldContainer[Global___IpAddressMapping]:
+        """Its addresses, in the order given."""
+
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,
@@ -77,7 +82,9 @@ class IpAddressMapping(_message.Message):
     IP_ADDRESS_FIELD_NUMBER: _builtins.int
     NETWORK_FIELD_NUMBER: _builtins.int
     ip_address: _builtins.str
+    """IPv4 or IPv6."""
     network: _builtins.str
+    """SMD's word for the network, e.g. `NMN`; may be empty."""
     def __init__(
         self,
         *,
@@ -111,22 +118,35 @@ class ListEthernetInterfacesRequest(_message.Message):
     older_than: _builtins.str
     """RFC 3339; interfaces changed before / after it."""
     newer_than: _builtins.str
+    """See `older_than`."""
     page_size: _builtins.int
     """At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000."""
     page_token: _builtins.str
     """`next_page_token` of the answer before; the filters must be the same as there."""
     @_builtins.property
-    def id(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def id(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """MACs without separators."""
+
     @_builtins.property
-    def mac_address(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def mac_address(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """MACs, in any case."""
+
     @_builtins.property
-    def ip_address(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def ip_address(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Addresses; one of an interface's is enough."""
+
     @_builtins.property
-    def network(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def network(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Networks; one of an interface's is enough."""
+
     @_builtins.property
-    def component_id(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def component_id(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Xnames of carriers; empty text: interfaces of nobody."""
+
     @_builtins.property
-    def type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """HMS types of carriers, e.g. `Node`."""
+
     def __init__(
         self,
         *,
@@ -151,16 +171,21 @@ Global___ListEthernetInterfacesRequest: _TypeAlias = ListEthernetInterfacesReque
 
 @_typing.final
 class ListEthernetInterfacesResponse(_message.Message):
+    """Answer of `EthernetInterfaceService.ListEthernetInterfaces`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     INTERFACES_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the state that was read."""
     next_page_token: _builtins.str
     """Where the next page begins; empty: there is none."""
     @_builtins.property
-    def interfaces(self) -> _containers.RepeatedCompositeFieldContainer[Global___EthernetInterface]: ...
+    def interfaces(self) -> _containers.RepeatedCompositeFieldContainer[Global___EthernetInterface]:
+        """Sorted by MAC."""
+
     def __init__(
         self,
         *,
@@ -178,6 +203,8 @@ Global___ListEthernetInterfacesResponse: _TypeAlias = ListEthernetInterfacesResp
 
 @_typing.final
 class CreateEthernetInterfaceRequest(_message.Message):
+    """Request of `EthernetInterfaceService.CreateEthernetInterface`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     MAC_ADDRESS_FIELD_NUMBER: _builtins.int
@@ -185,10 +212,15 @@ class CreateEthernetInterfaceRequest(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     IP_ADDRESSES_FIELD_NUMBER: _builtins.int
     mac_address: _builtins.str
+    """MAC, in any case, with colons, dashes or without."""
     component_id: _builtins.str
+    """Xname of the carrier; it need not exist yet. Empty: nobody's."""
     description: _builtins.str
+    """Free text for people; may be empty."""
     @_builtins.property
-    def ip_addresses(self) -> _containers.RepeatedCompositeFieldContainer[Global___IpAddressMapping]: ...
+    def ip_addresses(self) -> _containers.RepeatedCompositeFieldContainer[Global___IpAddressMapping]:
+        """Its addresses."""
+
     def __init__(
         self,
         *,
@@ -207,14 +239,19 @@ Global___CreateEthernetInterfaceRequest: _TypeAlias = CreateEthernetInterfaceReq
 
 @_typing.final
 class CreateEthernetInterfacesRequest(_message.Message):
+    """Request of `EthernetInterfaceService.CreateEthernetInterfaces`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     INTERFACES_FIELD_NUMBER: _builtins.int
     REPLACE_FIELD_NUMBER: _builtins.int
     IF_REVISIONS_FIELD_NUMBER: _builtins.int
     replace: _builtins.bool
+    """One that exists with other values takes over what is given."""
     @_builtins.property
-    def interfaces(self) -> _containers.RepeatedCompositeFieldContainer[Global___CreateEthernetInterfaceRequest]: ...
+    def interfaces(self) -> _containers.RepeatedCompositeFieldContainer[Global___CreateEthernetInterfaceRequest]:
+        """One at least, each MAC once."""
+
     @_builtins.property
     def if_revisions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Refuse (ABORTED) unless the `modified.revision` of each, in the order of the list, equals this; 0: it must not exist
@@ -238,6 +275,8 @@ Global___CreateEthernetInterfacesRequest: _TypeAlias = CreateEthernetInterfacesR
 
 @_typing.final
 class CreateEthernetInterfacesResponse(_message.Message):
+    """Answer of `EthernetInterfaceService.CreateEthernetInterfaces`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
@@ -245,14 +284,19 @@ class CreateEthernetInterfacesResponse(_message.Message):
     UPDATED_FIELD_NUMBER: _builtins.int
     UNCHANGED_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     @_builtins.property
     def created(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Ids created, replaced, or left as they were; in the order of the request."""
 
     @_builtins.property
-    def updated(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def updated(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """See `created`."""
+
     @_builtins.property
-    def unchanged(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def unchanged(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """See `created`."""
+
     def __init__(
         self,
         *,
@@ -271,6 +315,8 @@ Global___CreateEthernetInterfacesResponse: _TypeAlias = CreateEthernetInterfaces
 
 @_typing.final
 class DeleteEthernetInterfacesRequest(_message.Message):
+    """Request of `EthernetInterfaceService.DeleteEthernetInterfaces`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -286,10 +332,13 @@ Global___DeleteEthernetInterfacesRequest: _TypeAlias = DeleteEthernetInterfacesR
 
 @_typing.final
 class GetEthernetInterfaceRequest(_message.Message):
+    """Request of `EthernetInterfaceService.GetEthernetInterface`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """The MAC without separators, e.g. `0200000000a1`."""
     def __init__(
         self,
         *,
@@ -316,14 +365,19 @@ class PatchEthernetInterfaceRequest(_message.Message):
     REPLACE_IP_ADDRESSES_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """The MAC without separators, e.g. `0200000000a1`."""
     component_id: _builtins.str
+    """Xname of the carrier; empty: nobody's."""
     description: _builtins.str
+    """Free text."""
     replace_ip_addresses: _builtins.bool
     """An empty list is meant; a list that is not empty replaces without it."""
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the interface's `modified.revision` equals this."""
     @_builtins.property
-    def ip_addresses(self) -> _containers.RepeatedCompositeFieldContainer[Global___IpAddressMapping]: ...
+    def ip_addresses(self) -> _containers.RepeatedCompositeFieldContainer[Global___IpAddressMapping]:
+        """Its addresses from now on."""
+
     def __init__(
         self,
         *,
@@ -355,11 +409,14 @@ Global___PatchEthernetInterfaceRequest: _TypeAlias = PatchEthernetInterfaceReque
 
 @_typing.final
 class DeleteEthernetInterfaceRequest(_message.Message):
+    """Request of `EthernetInterfaceService.DeleteEthernetInterface`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """The MAC without separators, e.g. `0200000000a1`."""
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the interface's `modified.revision` equals this."""
     def __init__(
@@ -380,10 +437,13 @@ Global___DeleteEthernetInterfaceRequest: _TypeAlias = DeleteEthernetInterfaceReq
 
 @_typing.final
 class ListIpAddressesRequest(_message.Message):
+    """Request of `EthernetInterfaceService.ListIpAddresses`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """The MAC without separators, e.g. `0200000000a1`."""
     def __init__(
         self,
         *,
@@ -399,11 +459,15 @@ Global___ListIpAddressesRequest: _TypeAlias = ListIpAddressesRequest  # noqa: Y0
 
 @_typing.final
 class ListIpAddressesResponse(_message.Message):
+    """Answer of `EthernetInterfaceService.ListIpAddresses`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     IP_ADDRESSES_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def ip_addresses(self) -> _containers.RepeatedCompositeFieldContainer[Global___IpAddressMapping]: ...
+    def ip_addresses(self) -> _containers.RepeatedCompositeFieldContainer[Global___IpAddressMapping]:
+        """In the order given."""
+
     def __init__(
         self,
         *,
@@ -419,6 +483,8 @@ Global___ListIpAddressesResponse: _TypeAlias = ListIpAddressesResponse  # noqa: 
 
 @_typing.final
 class AddIpAddressRequest(_message.Message):
+    """Request of `EthernetInterfaceService.AddIpAddress`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
@@ -426,8 +492,11 @@ class AddIpAddressRequest(_message.Message):
     NETWORK_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """The MAC without separators, e.g. `0200000000a1`."""
     ip_address: _builtins.str
+    """IPv4 or IPv6."""
     network: _builtins.str
+    """SMD's word for the network; may be empty."""
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the interface's `modified.revision` equals this."""
     def __init__(
@@ -450,6 +519,8 @@ Global___AddIpAddressRequest: _TypeAlias = AddIpAddressRequest  # noqa: Y015
 
 @_typing.final
 class PatchIpAddressRequest(_message.Message):
+    """Request of `EthernetInterfaceService.PatchIpAddress`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
@@ -457,8 +528,11 @@ class PatchIpAddressRequest(_message.Message):
     NETWORK_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """The MAC without separators, e.g. `0200000000a1`."""
     ip: _builtins.str
+    """The address."""
     network: _builtins.str
+    """The network that it is on from now on."""
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the interface's `modified.revision` equals this."""
     def __init__(
@@ -481,13 +555,17 @@ Global___PatchIpAddressRequest: _TypeAlias = PatchIpAddressRequest  # noqa: Y015
 
 @_typing.final
 class DeleteIpAddressRequest(_message.Message):
+    """Request of `EthernetInterfaceService.DeleteIpAddress`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     IP_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """The MAC without separators, e.g. `0200000000a1`."""
     ip: _builtins.str
+    """The address."""
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the interface's `modified.revision` equals this."""
     def __init__(

@@ -98,13 +98,15 @@ class EthernetInterfaceServiceServicer(object):
     """
 
     def ListEthernetInterfaces(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """All interfaces that match every given filter, sorted by MAC.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateEthernetInterface(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Creates one interface. A MAC that exists, or an address that is another's on its network: ALREADY_EXISTS.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -118,49 +120,57 @@ class EthernetInterfaceServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteEthernetInterfaces(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Removes all interfaces. None there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetEthernetInterface(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One interface. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PatchEthernetInterface(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Changes what is given of one interface.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteEthernetInterface(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Removes one interface. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListIpAddresses(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """The addresses of one interface.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AddIpAddress(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One more address of an interface. One that is another's on its network: ALREADY_EXISTS.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PatchIpAddress(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Moves an address of an interface to another network.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteIpAddress(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Takes an address away from an interface. One that it has not: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

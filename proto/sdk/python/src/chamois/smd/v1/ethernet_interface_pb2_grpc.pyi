@@ -35,19 +35,29 @@ class EthernetInterfaceServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> EthernetInterfaceServiceAsyncStub: ...
     ListEthernetInterfaces: _grpc.UnaryUnaryMultiCallable[_ethernet_interface_pb2.ListEthernetInterfacesRequest, _ethernet_interface_pb2.ListEthernetInterfacesResponse]
+    """All interfaces that match every given filter, sorted by MAC."""
     CreateEthernetInterface: _grpc.UnaryUnaryMultiCallable[_ethernet_interface_pb2.CreateEthernetInterfaceRequest, _common_pb2.ResourceUri]
+    """Creates one interface. A MAC that exists, or an address that is another's on its network: ALREADY_EXISTS."""
     CreateEthernetInterfaces: _grpc.UnaryUnaryMultiCallable[_ethernet_interface_pb2.CreateEthernetInterfacesRequest, _ethernet_interface_pb2.CreateEthernetInterfacesResponse]
     """Creates interfaces, all or none. One that exists with the same values is left as it is; one with other values is
     refused (ALREADY_EXISTS), unless `replace`: then it takes over what is given.
     """
     DeleteEthernetInterfaces: _grpc.UnaryUnaryMultiCallable[_ethernet_interface_pb2.DeleteEthernetInterfacesRequest, _common_pb2.DeleteResponse]
+    """Removes all interfaces. None there: NOT_FOUND."""
     GetEthernetInterface: _grpc.UnaryUnaryMultiCallable[_ethernet_interface_pb2.GetEthernetInterfaceRequest, _ethernet_interface_pb2.EthernetInterface]
+    """One interface. One that is not there: NOT_FOUND."""
     PatchEthernetInterface: _grpc.UnaryUnaryMultiCallable[_ethernet_interface_pb2.PatchEthernetInterfaceRequest, _ethernet_interface_pb2.EthernetInterface]
+    """Changes what is given of one interface."""
     DeleteEthernetInterface: _grpc.UnaryUnaryMultiCallable[_ethernet_interface_pb2.DeleteEthernetInterfaceRequest, _common_pb2.DeleteResponse]
+    """Removes one interface. One that is not there: NOT_FOUND."""
     ListIpAddresses: _grpc.UnaryUnaryMultiCallable[_ethernet_interface_pb2.ListIpAddressesRequest, _ethernet_interface_pb2.ListIpAddressesResponse]
+    """The addresses of one interface."""
     AddIpAddress: _grpc.UnaryUnaryMultiCallable[_ethernet_interface_pb2.AddIpAddressRequest, _common_pb2.ResourceUri]
+    """One more address of an interface. One that is another's on its network: ALREADY_EXISTS."""
     PatchIpAddress: _grpc.UnaryUnaryMultiCallable[_ethernet_interface_pb2.PatchIpAddressRequest, _ethernet_interface_pb2.IpAddressMapping]
+    """Moves an address of an interface to another network."""
     DeleteIpAddress: _grpc.UnaryUnaryMultiCallable[_ethernet_interface_pb2.DeleteIpAddressRequest, _common_pb2.DeleteResponse]
+    """Takes an address away from an interface. One that it has not: NOT_FOUND."""
 
 @_typing.type_check_only
 class EthernetInterfaceServiceAsyncStub(EthernetInterfaceServiceStub):
@@ -55,19 +65,29 @@ class EthernetInterfaceServiceAsyncStub(EthernetInterfaceServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListEthernetInterfaces: _aio.UnaryUnaryMultiCallable[_ethernet_interface_pb2.ListEthernetInterfacesRequest, _ethernet_interface_pb2.ListEthernetInterfacesResponse]  # type: ignore[assignment]
+    """All interfaces that match every given filter, sorted by MAC."""
     CreateEthernetInterface: _aio.UnaryUnaryMultiCallable[_ethernet_interface_pb2.CreateEthernetInterfaceRequest, _common_pb2.ResourceUri]  # type: ignore[assignment]
+    """Creates one interface. A MAC that exists, or an address that is another's on its network: ALREADY_EXISTS."""
     CreateEthernetInterfaces: _aio.UnaryUnaryMultiCallable[_ethernet_interface_pb2.CreateEthernetInterfacesRequest, _ethernet_interface_pb2.CreateEthernetInterfacesResponse]  # type: ignore[assignment]
     """Creates interfaces, all or none. One that exists with the same values is left as it is; one with other values is
     refused (ALREADY_EXISTS), unless `replace`: then it takes over what is given.
     """
     DeleteEthernetInterfaces: _aio.UnaryUnaryMultiCallable[_ethernet_interface_pb2.DeleteEthernetInterfacesRequest, _common_pb2.DeleteResponse]  # type: ignore[assignment]
+    """Removes all interfaces. None there: NOT_FOUND."""
     GetEthernetInterface: _aio.UnaryUnaryMultiCallable[_ethernet_interface_pb2.GetEthernetInterfaceRequest, _ethernet_interface_pb2.EthernetInterface]  # type: ignore[assignment]
+    """One interface. One that is not there: NOT_FOUND."""
     PatchEthernetInterface: _aio.UnaryUnaryMultiCallable[_ethernet_interface_pb2.PatchEthernetInterfaceRequest, _ethernet_interface_pb2.EthernetInterface]  # type: ignore[assignment]
+    """Changes what is given of one interface."""
     DeleteEthernetInterface: _aio.UnaryUnaryMultiCallable[_ethernet_interface_pb2.DeleteEthernetInterfaceRequest, _common_pb2.DeleteResponse]  # type: ignore[assignment]
+    """Removes one interface. One that is not there: NOT_FOUND."""
     ListIpAddresses: _aio.UnaryUnaryMultiCallable[_ethernet_interface_pb2.ListIpAddressesRequest, _ethernet_interface_pb2.ListIpAddressesResponse]  # type: ignore[assignment]
+    """The addresses of one interface."""
     AddIpAddress: _aio.UnaryUnaryMultiCallable[_ethernet_interface_pb2.AddIpAddressRequest, _common_pb2.ResourceUri]  # type: ignore[assignment]
+    """One more address of an interface. One that is another's on its network: ALREADY_EXISTS."""
     PatchIpAddress: _aio.UnaryUnaryMultiCallable[_ethernet_interface_pb2.PatchIpAddressRequest, _ethernet_interface_pb2.IpAddressMapping]  # type: ignore[assignment]
+    """Moves an address of an interface to another network."""
     DeleteIpAddress: _aio.UnaryUnaryMultiCallable[_ethernet_interface_pb2.DeleteIpAddressRequest, _common_pb2.DeleteResponse]  # type: ignore[assignment]
+    """Takes an address away from an interface. One that it has not: NOT_FOUND."""
 
 class EthernetInterfaceServiceServicer(metaclass=_abc_1.ABCMeta):
     """SMD's Inventory/EthernetInterfaces."""
@@ -77,14 +97,16 @@ class EthernetInterfaceServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _ethernet_interface_pb2.ListEthernetInterfacesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_ethernet_interface_pb2.ListEthernetInterfacesResponse, _abc.Awaitable[_ethernet_interface_pb2.ListEthernetInterfacesResponse]]: ...
+    ) -> _typing.Union[_ethernet_interface_pb2.ListEthernetInterfacesResponse, _abc.Awaitable[_ethernet_interface_pb2.ListEthernetInterfacesResponse]]:
+        """All interfaces that match every given filter, sorted by MAC."""
 
     @_abc_1.abstractmethod
     def CreateEthernetInterface(
         self,
         request: _ethernet_interface_pb2.CreateEthernetInterfaceRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_common_pb2.ResourceUri, _abc.Awaitable[_common_pb2.ResourceUri]]: ...
+    ) -> _typing.Union[_common_pb2.ResourceUri, _abc.Awaitable[_common_pb2.ResourceUri]]:
+        """Creates one interface. A MAC that exists, or an address that is another's on its network: ALREADY_EXISTS."""
 
     @_abc_1.abstractmethod
     def CreateEthernetInterfaces(
@@ -101,55 +123,63 @@ class EthernetInterfaceServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _ethernet_interface_pb2.DeleteEthernetInterfacesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]: ...
+    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]:
+        """Removes all interfaces. None there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def GetEthernetInterface(
         self,
         request: _ethernet_interface_pb2.GetEthernetInterfaceRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_ethernet_interface_pb2.EthernetInterface, _abc.Awaitable[_ethernet_interface_pb2.EthernetInterface]]: ...
+    ) -> _typing.Union[_ethernet_interface_pb2.EthernetInterface, _abc.Awaitable[_ethernet_interface_pb2.EthernetInterface]]:
+        """One interface. One that is not there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def PatchEthernetInterface(
         self,
         request: _ethernet_interface_pb2.PatchEthernetInterfaceRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_ethernet_interface_pb2.EthernetInterface, _abc.Awaitable[_ethernet_interface_pb2.EthernetInterface]]: ...
+    ) -> _typing.Union[_ethernet_interface_pb2.EthernetInterface, _abc.Awaitable[_ethernet_interface_pb2.EthernetInterface]]:
+        """Changes what is given of one interface."""
 
     @_abc_1.abstractmethod
     def DeleteEthernetInterface(
         self,
         request: _ethernet_interface_pb2.DeleteEthernetInterfaceRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]: ...
+    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]:
+        """Removes one interface. One that is not there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def ListIpAddresses(
         self,
         request: _ethernet_interface_pb2.ListIpAddressesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_ethernet_interface_pb2.ListIpAddressesResponse, _abc.Awaitable[_ethernet_interface_pb2.ListIpAddressesResponse]]: ...
+    ) -> _typing.Union[_ethernet_interface_pb2.ListIpAddressesResponse, _abc.Awaitable[_ethernet_interface_pb2.ListIpAddressesResponse]]:
+        """The addresses of one interface."""
 
     @_abc_1.abstractmethod
     def AddIpAddress(
         self,
         request: _ethernet_interface_pb2.AddIpAddressRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_common_pb2.ResourceUri, _abc.Awaitable[_common_pb2.ResourceUri]]: ...
+    ) -> _typing.Union[_common_pb2.ResourceUri, _abc.Awaitable[_common_pb2.ResourceUri]]:
+        """One more address of an interface. One that is another's on its network: ALREADY_EXISTS."""
 
     @_abc_1.abstractmethod
     def PatchIpAddress(
         self,
         request: _ethernet_interface_pb2.PatchIpAddressRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_ethernet_interface_pb2.IpAddressMapping, _abc.Awaitable[_ethernet_interface_pb2.IpAddressMapping]]: ...
+    ) -> _typing.Union[_ethernet_interface_pb2.IpAddressMapping, _abc.Awaitable[_ethernet_interface_pb2.IpAddressMapping]]:
+        """Moves an address of an interface to another network."""
 
     @_abc_1.abstractmethod
     def DeleteIpAddress(
         self,
         request: _ethernet_interface_pb2.DeleteIpAddressRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]: ...
+    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]:
+        """Takes an address away from an interface. One that it has not: NOT_FOUND."""
 
 def add_EthernetInterfaceServiceServicer_to_server(servicer: EthernetInterfaceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -35,6 +35,7 @@ class Group(_message.Message):
     label: _builtins.str
     """Lower case letters, digits, `-`, `:`, `.` and `_`: the key."""
     description: _builtins.str
+    """Free text for people; may be empty."""
     exclusive_group: _builtins.str
     """A component is a member of one group at most among those with the same `exclusiveGroup`."""
     @_builtins.property
@@ -42,9 +43,13 @@ class Group(_message.Message):
         """Free words in the order given; same characters as `label`."""
 
     @_builtins.property
-    def members(self) -> Global___GroupMembers: ...
+    def members(self) -> Global___GroupMembers:
+        """Its members."""
+
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,
@@ -71,7 +76,9 @@ class GroupMembers(_message.Message):
 
     IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Xnames."""
+
     def __init__(
         self,
         *,
@@ -103,9 +110,13 @@ class ListGroupsRequest(_message.Message):
     page_token: _builtins.str
     """`next_page_token` of the answer before; the filters must be the same as there."""
     @_builtins.property
-    def group(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def group(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Labels of groups."""
+
     @_builtins.property
-    def tag(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def tag(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Groups with one of these tags."""
+
     def __init__(
         self,
         *,
@@ -125,16 +136,21 @@ Global___ListGroupsRequest: _TypeAlias = ListGroupsRequest  # noqa: Y015
 
 @_typing.final
 class ListGroupsResponse(_message.Message):
+    """Answer of `GroupService.ListGroups`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     GROUPS_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the state that was read."""
     next_page_token: _builtins.str
     """Where the next page begins; empty: there is none."""
     @_builtins.property
-    def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___Group]: ...
+    def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___Group]:
+        """Sorted by label."""
+
     def __init__(
         self,
         *,
@@ -152,6 +168,8 @@ Global___ListGroupsResponse: _TypeAlias = ListGroupsResponse  # noqa: Y015
 
 @_typing.final
 class ResourceUris(_message.Message):
+    """What was created, and where it is found."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     URIS_FIELD_NUMBER: _builtins.int
@@ -160,8 +178,11 @@ class ResourceUris(_message.Message):
     location: _builtins.str
     """The only one of `uris`, or the collection of several: HTTP's `Location`."""
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     @_builtins.property
-    def uris(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.ResourceUri]: ...
+    def uris(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.ResourceUri]:
+        """What was created, in the order of the request."""
+
     def __init__(
         self,
         *,
@@ -179,6 +200,8 @@ Global___ResourceUris: _TypeAlias = ResourceUris  # noqa: Y015
 
 @_typing.final
 class ListGroupLabelsRequest(_message.Message):
+    """Request of `GroupService.ListGroupLabels`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -194,6 +217,8 @@ Global___ListGroupLabelsRequest: _TypeAlias = ListGroupLabelsRequest  # noqa: Y0
 
 @_typing.final
 class ListGroupLabelsResponse(_message.Message):
+    """Answer of `GroupService.ListGroupLabels`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LABELS_FIELD_NUMBER: _builtins.int
@@ -216,11 +241,14 @@ Global___ListGroupLabelsResponse: _TypeAlias = ListGroupLabelsResponse  # noqa: 
 
 @_typing.final
 class GetGroupRequest(_message.Message):
+    """Request of `GroupService.GetGroup`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LABEL_FIELD_NUMBER: _builtins.int
     PARTITION_FIELD_NUMBER: _builtins.int
     label: _builtins.str
+    """Label of the group."""
     partition: _builtins.str
     """As in `ListGroupsRequest`."""
     def __init__(
@@ -249,13 +277,17 @@ class PatchGroupRequest(_message.Message):
     REPLACE_TAGS_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     label: _builtins.str
+    """Label of the group."""
     description: _builtins.str
+    """Free text."""
     replace_tags: _builtins.bool
     """An empty list is meant; a list that is not empty replaces without it."""
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the group's `modified.revision` equals this."""
     @_builtins.property
-    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Its tags from now on."""
+
     def __init__(
         self,
         *,
@@ -282,10 +314,13 @@ Global___PatchGroupRequest: _TypeAlias = PatchGroupRequest  # noqa: Y015
 
 @_typing.final
 class GroupChange(_message.Message):
+    """What a change of a group answers."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     def __init__(
         self,
         *,
@@ -301,11 +336,14 @@ Global___GroupChange: _TypeAlias = GroupChange  # noqa: Y015
 
 @_typing.final
 class DeleteGroupRequest(_message.Message):
+    """Request of `GroupService.DeleteGroup`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LABEL_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     label: _builtins.str
+    """Label of the group."""
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the group's `modified.revision` equals this."""
     def __init__(
@@ -326,11 +364,14 @@ Global___DeleteGroupRequest: _TypeAlias = DeleteGroupRequest  # noqa: Y015
 
 @_typing.final
 class ListGroupMembersRequest(_message.Message):
+    """Request of `GroupService.ListGroupMembers`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LABEL_FIELD_NUMBER: _builtins.int
     PARTITION_FIELD_NUMBER: _builtins.int
     label: _builtins.str
+    """Label of the group."""
     partition: _builtins.str
     """As in `ListGroupsRequest`."""
     def __init__(
@@ -349,6 +390,8 @@ Global___ListGroupMembersRequest: _TypeAlias = ListGroupMembersRequest  # noqa: 
 
 @_typing.final
 class AddGroupMemberRequest(_message.Message):
+    """Request of `GroupService.AddGroupMember`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LABEL_FIELD_NUMBER: _builtins.int
@@ -356,6 +399,7 @@ class AddGroupMemberRequest(_message.Message):
     IDS_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     label: _builtins.str
+    """Label of the group."""
     id: _builtins.str
     """Xname of a component."""
     if_revision: _builtins.int
@@ -384,16 +428,21 @@ Global___AddGroupMemberRequest: _TypeAlias = AddGroupMemberRequest  # noqa: Y015
 
 @_typing.final
 class ReplaceGroupMembersRequest(_message.Message):
+    """Request of `GroupService.ReplaceGroupMembers`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LABEL_FIELD_NUMBER: _builtins.int
     IDS_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     label: _builtins.str
+    """Label of the group."""
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the group's `modified.revision` equals this."""
     @_builtins.property
-    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Xnames of components."""
+
     def __init__(
         self,
         *,
@@ -413,6 +462,8 @@ Global___ReplaceGroupMembersRequest: _TypeAlias = ReplaceGroupMembersRequest  # 
 
 @_typing.final
 class RemoveGroupMemberRequest(_message.Message):
+    """Request of `GroupService.RemoveGroupMember`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LABEL_FIELD_NUMBER: _builtins.int
@@ -420,6 +471,7 @@ class RemoveGroupMemberRequest(_message.Message):
     IDS_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     label: _builtins.str
+    """Label of the group."""
     id: _builtins.str
     """Xname of a member."""
     if_revision: _builtins.int

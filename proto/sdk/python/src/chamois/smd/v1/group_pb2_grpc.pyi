@@ -35,15 +35,21 @@ class GroupServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> GroupServiceAsyncStub: ...
     ListGroups: _grpc.UnaryUnaryMultiCallable[_group_pb2.ListGroupsRequest, _group_pb2.ListGroupsResponse]
+    """All groups that match every given filter, sorted by label."""
     CreateGroup: _grpc.UnaryUnaryMultiCallable[_group_pb2.Group, _group_pb2.ResourceUris]
     """A label that exists: ALREADY_EXISTS. A member that is no component, or in another group of the same
     `exclusiveGroup`, is refused and nothing is stored.
     """
     ListGroupLabels: _grpc.UnaryUnaryMultiCallable[_group_pb2.ListGroupLabelsRequest, _group_pb2.ListGroupLabelsResponse]
+    """The labels of all groups."""
     GetGroup: _grpc.UnaryUnaryMultiCallable[_group_pb2.GetGroupRequest, _group_pb2.Group]
+    """One group. One that is not there: NOT_FOUND."""
     PatchGroup: _grpc.UnaryUnaryMultiCallable[_group_pb2.PatchGroupRequest, _group_pb2.GroupChange]
+    """Changes what is given of one group."""
     DeleteGroup: _grpc.UnaryUnaryMultiCallable[_group_pb2.DeleteGroupRequest, _common_pb2.DeleteResponse]
+    """Removes one group; its members stay. One that is not there: NOT_FOUND."""
     ListGroupMembers: _grpc.UnaryUnaryMultiCallable[_group_pb2.ListGroupMembersRequest, _group_pb2.GroupMembers]
+    """The members of one group, sorted."""
     AddGroupMember: _grpc.UnaryUnaryMultiCallable[_group_pb2.AddGroupMemberRequest, _group_pb2.ResourceUris]
     """Adds members, all or none. A component that is a member already: ALREADY_EXISTS."""
     ReplaceGroupMembers: _grpc.UnaryUnaryMultiCallable[_group_pb2.ReplaceGroupMembersRequest, _group_pb2.ResourceUris]
@@ -57,15 +63,21 @@ class GroupServiceAsyncStub(GroupServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListGroups: _aio.UnaryUnaryMultiCallable[_group_pb2.ListGroupsRequest, _group_pb2.ListGroupsResponse]  # type: ignore[assignment]
+    """All groups that match every given filter, sorted by label."""
     CreateGroup: _aio.UnaryUnaryMultiCallable[_group_pb2.Group, _group_pb2.ResourceUris]  # type: ignore[assignment]
     """A label that exists: ALREADY_EXISTS. A member that is no component, or in another group of the same
     `exclusiveGroup`, is refused and nothing is stored.
     """
     ListGroupLabels: _aio.UnaryUnaryMultiCallable[_group_pb2.ListGroupLabelsRequest, _group_pb2.ListGroupLabelsResponse]  # type: ignore[assignment]
+    """The labels of all groups."""
     GetGroup: _aio.UnaryUnaryMultiCallable[_group_pb2.GetGroupRequest, _group_pb2.Group]  # type: ignore[assignment]
+    """One group. One that is not there: NOT_FOUND."""
     PatchGroup: _aio.UnaryUnaryMultiCallable[_group_pb2.PatchGroupRequest, _group_pb2.GroupChange]  # type: ignore[assignment]
+    """Changes what is given of one group."""
     DeleteGroup: _aio.UnaryUnaryMultiCallable[_group_pb2.DeleteGroupRequest, _common_pb2.DeleteResponse]  # type: ignore[assignment]
+    """Removes one group; its members stay. One that is not there: NOT_FOUND."""
     ListGroupMembers: _aio.UnaryUnaryMultiCallable[_group_pb2.ListGroupMembersRequest, _group_pb2.GroupMembers]  # type: ignore[assignment]
+    """The members of one group, sorted."""
     AddGroupMember: _aio.UnaryUnaryMultiCallable[_group_pb2.AddGroupMemberRequest, _group_pb2.ResourceUris]  # type: ignore[assignment]
     """Adds members, all or none. A component that is a member already: ALREADY_EXISTS."""
     ReplaceGroupMembers: _aio.UnaryUnaryMultiCallable[_group_pb2.ReplaceGroupMembersRequest, _group_pb2.ResourceUris]  # type: ignore[assignment]
@@ -81,7 +93,8 @@ class GroupServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _group_pb2.ListGroupsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_group_pb2.ListGroupsResponse, _abc.Awaitable[_group_pb2.ListGroupsResponse]]: ...
+    ) -> _typing.Union[_group_pb2.ListGroupsResponse, _abc.Awaitable[_group_pb2.ListGroupsResponse]]:
+        """All groups that match every given filter, sorted by label."""
 
     @_abc_1.abstractmethod
     def CreateGroup(
@@ -98,35 +111,40 @@ class GroupServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _group_pb2.ListGroupLabelsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_group_pb2.ListGroupLabelsResponse, _abc.Awaitable[_group_pb2.ListGroupLabelsResponse]]: ...
+    ) -> _typing.Union[_group_pb2.ListGroupLabelsResponse, _abc.Awaitable[_group_pb2.ListGroupLabelsResponse]]:
+        """The labels of all groups."""
 
     @_abc_1.abstractmethod
     def GetGroup(
         self,
         request: _group_pb2.GetGroupRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_group_pb2.Group, _abc.Awaitable[_group_pb2.Group]]: ...
+    ) -> _typing.Union[_group_pb2.Group, _abc.Awaitable[_group_pb2.Group]]:
+        """One group. One that is not there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def PatchGroup(
         self,
         request: _group_pb2.PatchGroupRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_group_pb2.GroupChange, _abc.Awaitable[_group_pb2.GroupChange]]: ...
+    ) -> _typing.Union[_group_pb2.GroupChange, _abc.Awaitable[_group_pb2.GroupChange]]:
+        """Changes what is given of one group."""
 
     @_abc_1.abstractmethod
     def DeleteGroup(
         self,
         request: _group_pb2.DeleteGroupRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]: ...
+    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]:
+        """Removes one group; its members stay. One that is not there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def ListGroupMembers(
         self,
         request: _group_pb2.ListGroupMembersRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_group_pb2.GroupMembers, _abc.Awaitable[_group_pb2.GroupMembers]]: ...
+    ) -> _typing.Union[_group_pb2.GroupMembers, _abc.Awaitable[_group_pb2.GroupMembers]]:
+        """The members of one group, sorted."""
 
     @_abc_1.abstractmethod
     def AddGroupMember(

@@ -61,41 +61,71 @@ class HardwareFru(_message.Message):
     fru_id: _builtins.str
     """From type, manufacturer, part number and serial number, as HSM makes it; in requests it is not read."""
     type: _builtins.str
+    """HMS type of the place that it is or was in."""
     subtype: _builtins.str
+    """Free text that tells kinds of one type apart."""
     hw_inventory_by_fru_type: _builtins.str
     """`HWInvByFRU` and the stem of the info's key."""
     cabinet_fru_info: _builtins.str
+    """HSM's `CabinetFRUInfo`."""
     chassis_fru_info: _builtins.str
+    """HSM's `ChassisFRUInfo`."""
     compute_module_fru_info: _builtins.str
+    """HSM's `ComputeModuleFRUInfo`."""
     router_module_fru_info: _builtins.str
+    """HSM's `RouterModuleFRUInfo`."""
     node_enclosure_fru_info: _builtins.str
+    """HSM's `NodeEnclosureFRUInfo`."""
     hsn_board_fru_info: _builtins.str
+    """HSM's `HSNBoardFRUInfo`."""
     mgmt_switch_fru_info: _builtins.str
+    """HSM's `MgmtSwitchFRUInfo`."""
     mgmt_hl_switch_fru_info: _builtins.str
+    """HSM's `MgmtHLSwitchFRUInfo`."""
     cdu_mgmt_switch_fru_info: _builtins.str
+    """HSM's `CDUMgmtSwitchFRUInfo`."""
     node_fru_info: _builtins.str
+    """HSM's `NodeFRUInfo`."""
     processor_fru_info: _builtins.str
+    """HSM's `ProcessorFRUInfo`."""
     node_accel_fru_info: _builtins.str
+    """HSM's `NodeAccelFRUInfo`."""
     memory_fru_info: _builtins.str
+    """HSM's `MemoryFRUInfo`."""
     drive_fru_info: _builtins.str
+    """HSM's `DriveFRUInfo`."""
     node_hsn_nic_fru_info: _builtins.str
+    """HSM's `NodeHsnNicFRUInfo`."""
     pdu_fru_info: _builtins.str
+    """HSM's `PDUFRUInfo`."""
     outlet_fru_info: _builtins.str
+    """HSM's `OutletFRUInfo`."""
     cmm_rectifier_fru_info: _builtins.str
+    """HSM's `CMMRectifierFRUInfo`."""
     node_enclosure_power_supply_fru_info: _builtins.str
+    """HSM's `NodeEnclosurePowerSupplyFRUInfo`."""
     node_bmc_fru_info: _builtins.str
+    """HSM's `NodeBMCFRUInfo`."""
     router_bmc_fru_info: _builtins.str
+    """HSM's `RouterBMCFRUInfo`."""
     node_accel_riser_fru_info: _builtins.str
+    """HSM's `NodeAccelRiserFRUInfo`."""
     chassis_bmc_fru_info: _builtins.str
+    """HSM's `ChassisBMCFRUInfo`."""
     cabinet_pdu_controller_fru_info: _builtins.str
+    """HSM's `CabinetPDUControllerFRUInfo`."""
     manufacturer: _builtins.str
     """Taken out of the info."""
     part_number: _builtins.str
+    """See `manufacturer`."""
     serial_number: _builtins.str
+    """See `manufacturer`."""
     location: _builtins.str
     """Where it is; empty when it is nowhere."""
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,
@@ -161,15 +191,25 @@ class ListHardwareFrusRequest(_message.Message):
     page_token: _builtins.str
     """`next_page_token` of the answer before; the filters must be the same as there."""
     @_builtins.property
-    def fru_id(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def fru_id(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """FRU IDs."""
+
     @_builtins.property
-    def type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """HMS types, e.g. `Processor`."""
+
     @_builtins.property
-    def manufacturer(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def manufacturer(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Who made it."""
+
     @_builtins.property
-    def part_number(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def part_number(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Part numbers."""
+
     @_builtins.property
-    def serial_number(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def serial_number(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Serial numbers."""
+
     def __init__(
         self,
         *,
@@ -191,6 +231,8 @@ Global___ListHardwareFrusRequest: _TypeAlias = ListHardwareFrusRequest  # noqa: 
 
 @_typing.final
 class ListHardwareFrusResponse(_message.Message):
+    """Answer of `HardwareFruService.ListHardwareFrus`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     FRUS_FIELD_NUMBER: _builtins.int
@@ -201,7 +243,9 @@ class ListHardwareFrusResponse(_message.Message):
     next_page_token: _builtins.str
     """Where the next page begins; empty: there is none."""
     @_builtins.property
-    def frus(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareFru]: ...
+    def frus(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareFru]:
+        """Sorted by FRU ID."""
+
     def __init__(
         self,
         *,
@@ -219,10 +263,13 @@ Global___ListHardwareFrusResponse: _TypeAlias = ListHardwareFrusResponse  # noqa
 
 @_typing.final
 class GetHardwareFruRequest(_message.Message):
+    """Request of `HardwareFruService.GetHardwareFru`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     FRU_ID_FIELD_NUMBER: _builtins.int
     fru_id: _builtins.str
+    """FRU ID of the unit."""
     def __init__(
         self,
         *,
@@ -238,10 +285,13 @@ Global___GetHardwareFruRequest: _TypeAlias = GetHardwareFruRequest  # noqa: Y015
 
 @_typing.final
 class DeleteHardwareFruRequest(_message.Message):
+    """Request of `HardwareFruService.DeleteHardwareFru`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     FRU_ID_FIELD_NUMBER: _builtins.int
     fru_id: _builtins.str
+    """FRU ID of the unit."""
     def __init__(
         self,
         *,
@@ -257,6 +307,8 @@ Global___DeleteHardwareFruRequest: _TypeAlias = DeleteHardwareFruRequest  # noqa
 
 @_typing.final
 class DeleteHardwareFrusRequest(_message.Message):
+    """Request of `HardwareFruService.DeleteHardwareFrus`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(

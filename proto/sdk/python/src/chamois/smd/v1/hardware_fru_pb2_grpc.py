@@ -70,7 +70,8 @@ class HardwareFruServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetHardwareFru(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One unit. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -83,7 +84,8 @@ class HardwareFruServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteHardwareFrus(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Forgets all units; their places become empty. None there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

@@ -37,9 +37,11 @@ class HardwareFruServiceStub:
     ListHardwareFrus: _grpc.UnaryUnaryMultiCallable[_hardware_fru_pb2.ListHardwareFrusRequest, _hardware_fru_pb2.ListHardwareFrusResponse]
     """Sorted by FRU ID."""
     GetHardwareFru: _grpc.UnaryUnaryMultiCallable[_hardware_fru_pb2.GetHardwareFruRequest, _hardware_fru_pb2.HardwareFru]
+    """One unit. One that is not there: NOT_FOUND."""
     DeleteHardwareFru: _grpc.UnaryUnaryMultiCallable[_hardware_fru_pb2.DeleteHardwareFruRequest, _common_pb2.DeleteResponse]
     """Forgets a unit; the place that it is in becomes empty."""
     DeleteHardwareFrus: _grpc.UnaryUnaryMultiCallable[_hardware_fru_pb2.DeleteHardwareFrusRequest, _common_pb2.DeleteResponse]
+    """Forgets all units; their places become empty. None there: NOT_FOUND."""
 
 @_typing.type_check_only
 class HardwareFruServiceAsyncStub(HardwareFruServiceStub):
@@ -49,9 +51,11 @@ class HardwareFruServiceAsyncStub(HardwareFruServiceStub):
     ListHardwareFrus: _aio.UnaryUnaryMultiCallable[_hardware_fru_pb2.ListHardwareFrusRequest, _hardware_fru_pb2.ListHardwareFrusResponse]  # type: ignore[assignment]
     """Sorted by FRU ID."""
     GetHardwareFru: _aio.UnaryUnaryMultiCallable[_hardware_fru_pb2.GetHardwareFruRequest, _hardware_fru_pb2.HardwareFru]  # type: ignore[assignment]
+    """One unit. One that is not there: NOT_FOUND."""
     DeleteHardwareFru: _aio.UnaryUnaryMultiCallable[_hardware_fru_pb2.DeleteHardwareFruRequest, _common_pb2.DeleteResponse]  # type: ignore[assignment]
     """Forgets a unit; the place that it is in becomes empty."""
     DeleteHardwareFrus: _aio.UnaryUnaryMultiCallable[_hardware_fru_pb2.DeleteHardwareFrusRequest, _common_pb2.DeleteResponse]  # type: ignore[assignment]
+    """Forgets all units; their places become empty. None there: NOT_FOUND."""
 
 class HardwareFruServiceServicer(metaclass=_abc_1.ABCMeta):
     """HSM's Inventory/HardwareByFRU."""
@@ -69,7 +73,8 @@ class HardwareFruServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _hardware_fru_pb2.GetHardwareFruRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_hardware_fru_pb2.HardwareFru, _abc.Awaitable[_hardware_fru_pb2.HardwareFru]]: ...
+    ) -> _typing.Union[_hardware_fru_pb2.HardwareFru, _abc.Awaitable[_hardware_fru_pb2.HardwareFru]]:
+        """One unit. One that is not there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def DeleteHardwareFru(
@@ -84,6 +89,7 @@ class HardwareFruServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _hardware_fru_pb2.DeleteHardwareFrusRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]: ...
+    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]:
+        """Forgets all units; their places become empty. None there: NOT_FOUND."""
 
 def add_HardwareFruServiceServicer_to_server(servicer: HardwareFruServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -69,7 +69,9 @@ class HardwareHistory(_message.Message):
     id: _builtins.str
     """Xname or FRU ID."""
     @_builtins.property
-    def history(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareEvent]: ...
+    def history(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareEvent]:
+        """Oldest first."""
+
     def __init__(
         self,
         *,
@@ -100,16 +102,23 @@ class ListHardwareHistoryRequest(_message.Message):
     start_time: _builtins.str
     """RFC 3339; events after / before it."""
     end_time: _builtins.str
+    """See `start_time`."""
     page_size: _builtins.int
     """At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000."""
     page_token: _builtins.str
     """`next_page_token` of the answer before; the filters must be the same as there."""
     @_builtins.property
-    def id(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def id(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Xnames of places."""
+
     @_builtins.property
-    def fru_id(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def fru_id(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """FRU IDs of units."""
+
     @_builtins.property
-    def event_type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def event_type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Types of events, e.g. `Detected`."""
+
     def __init__(
         self,
         *,
@@ -131,6 +140,8 @@ Global___ListHardwareHistoryRequest: _TypeAlias = ListHardwareHistoryRequest  # 
 
 @_typing.final
 class ListFruHistoryRequest(_message.Message):
+    """Request of `HardwareHistoryService.ListFruHistory`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
@@ -141,17 +152,25 @@ class ListFruHistoryRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     start_time: _builtins.str
+    """RFC 3339; events after it."""
     end_time: _builtins.str
+    """RFC 3339; events before it."""
     page_size: _builtins.int
     """At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000."""
     page_token: _builtins.str
     """`next_page_token` of the answer before; the filters must be the same as there."""
     @_builtins.property
-    def id(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def id(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Xnames of places."""
+
     @_builtins.property
-    def fru_id(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def fru_id(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """FRU IDs of units."""
+
     @_builtins.property
-    def event_type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def event_type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Types of events, e.g. `Detected`."""
+
     def __init__(
         self,
         *,
@@ -173,6 +192,8 @@ Global___ListFruHistoryRequest: _TypeAlias = ListFruHistoryRequest  # noqa: Y015
 
 @_typing.final
 class ListHardwareHistoryResponse(_message.Message):
+    """Answer of `HardwareHistoryService.ListHardwareHistory` and `HardwareHistoryService.ListFruHistory`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     COMPONENTS_FIELD_NUMBER: _builtins.int
@@ -183,7 +204,9 @@ class ListHardwareHistoryResponse(_message.Message):
     next_page_token: _builtins.str
     """Where the next page begins; empty: there is none."""
     @_builtins.property
-    def components(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareHistory]: ...
+    def components(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareHistory]:
+        """Those that have events that match."""
+
     def __init__(
         self,
         *,
@@ -201,6 +224,8 @@ Global___ListHardwareHistoryResponse: _TypeAlias = ListHardwareHistoryResponse  
 
 @_typing.final
 class GetHardwareHistoryRequest(_message.Message):
+    """Request of `HardwareHistoryService.GetHardwareHistory`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
@@ -208,10 +233,15 @@ class GetHardwareHistoryRequest(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Xname of the place."""
     start_time: _builtins.str
+    """RFC 3339; events after it."""
     end_time: _builtins.str
+    """RFC 3339; events before it."""
     @_builtins.property
-    def event_type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def event_type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Types of events, e.g. `Detected`."""
+
     def __init__(
         self,
         *,
@@ -230,6 +260,8 @@ Global___GetHardwareHistoryRequest: _TypeAlias = GetHardwareHistoryRequest  # no
 
 @_typing.final
 class GetFruHistoryRequest(_message.Message):
+    """Request of `HardwareHistoryService.GetFruHistory`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     FRU_ID_FIELD_NUMBER: _builtins.int
@@ -237,10 +269,15 @@ class GetFruHistoryRequest(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     fru_id: _builtins.str
+    """FRU ID of the unit."""
     start_time: _builtins.str
+    """RFC 3339; events after it."""
     end_time: _builtins.str
+    """RFC 3339; events before it."""
     @_builtins.property
-    def event_type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def event_type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Types of events, e.g. `Detected`."""
+
     def __init__(
         self,
         *,
@@ -259,10 +296,13 @@ Global___GetFruHistoryRequest: _TypeAlias = GetFruHistoryRequest  # noqa: Y015
 
 @_typing.final
 class DeleteHardwareHistoryRequest(_message.Message):
+    """Request of `HardwareHistoryService.DeleteHardwareHistory`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Xname of the place."""
     def __init__(
         self,
         *,
@@ -278,10 +318,13 @@ Global___DeleteHardwareHistoryRequest: _TypeAlias = DeleteHardwareHistoryRequest
 
 @_typing.final
 class DeleteFruHistoryRequest(_message.Message):
+    """Request of `HardwareHistoryService.DeleteFruHistory`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     FRU_ID_FIELD_NUMBER: _builtins.int
     fru_id: _builtins.str
+    """FRU ID of the unit."""
     def __init__(
         self,
         *,
@@ -297,6 +340,8 @@ Global___DeleteFruHistoryRequest: _TypeAlias = DeleteFruHistoryRequest  # noqa: 
 
 @_typing.final
 class DeleteAllHardwareHistoryRequest(_message.Message):
+    """Request of `HardwareHistoryService.DeleteAllHardwareHistory`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(

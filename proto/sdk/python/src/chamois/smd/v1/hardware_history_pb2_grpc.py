@@ -106,19 +106,22 @@ class HardwareHistoryServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteHardwareHistory(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Forgets the events of one place.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteFruHistory(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Forgets the events of one unit.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteAllHardwareHistory(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Forgets all events.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

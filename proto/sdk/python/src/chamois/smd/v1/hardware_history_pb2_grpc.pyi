@@ -43,8 +43,11 @@ class HardwareHistoryServiceStub:
     GetFruHistory: _grpc.UnaryUnaryMultiCallable[_hardware_history_pb2.GetFruHistoryRequest, _hardware_history_pb2.HardwareHistory]
     """Of one unit, which need not be there any more."""
     DeleteHardwareHistory: _grpc.UnaryUnaryMultiCallable[_hardware_history_pb2.DeleteHardwareHistoryRequest, _common_pb2.DeleteResponse]
+    """Forgets the events of one place."""
     DeleteFruHistory: _grpc.UnaryUnaryMultiCallable[_hardware_history_pb2.DeleteFruHistoryRequest, _common_pb2.DeleteResponse]
+    """Forgets the events of one unit."""
     DeleteAllHardwareHistory: _grpc.UnaryUnaryMultiCallable[_hardware_history_pb2.DeleteAllHardwareHistoryRequest, _common_pb2.DeleteResponse]
+    """Forgets all events."""
 
 @_typing.type_check_only
 class HardwareHistoryServiceAsyncStub(HardwareHistoryServiceStub):
@@ -60,8 +63,11 @@ class HardwareHistoryServiceAsyncStub(HardwareHistoryServiceStub):
     GetFruHistory: _aio.UnaryUnaryMultiCallable[_hardware_history_pb2.GetFruHistoryRequest, _hardware_history_pb2.HardwareHistory]  # type: ignore[assignment]
     """Of one unit, which need not be there any more."""
     DeleteHardwareHistory: _aio.UnaryUnaryMultiCallable[_hardware_history_pb2.DeleteHardwareHistoryRequest, _common_pb2.DeleteResponse]  # type: ignore[assignment]
+    """Forgets the events of one place."""
     DeleteFruHistory: _aio.UnaryUnaryMultiCallable[_hardware_history_pb2.DeleteFruHistoryRequest, _common_pb2.DeleteResponse]  # type: ignore[assignment]
+    """Forgets the events of one unit."""
     DeleteAllHardwareHistory: _aio.UnaryUnaryMultiCallable[_hardware_history_pb2.DeleteAllHardwareHistoryRequest, _common_pb2.DeleteResponse]  # type: ignore[assignment]
+    """Forgets all events."""
 
 class HardwareHistoryServiceServicer(metaclass=_abc_1.ABCMeta):
     """HSM's Inventory/Hardware/History and Inventory/HardwareByFRU/History."""
@@ -103,20 +109,23 @@ class HardwareHistoryServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _hardware_history_pb2.DeleteHardwareHistoryRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]: ...
+    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]:
+        """Forgets the events of one place."""
 
     @_abc_1.abstractmethod
     def DeleteFruHistory(
         self,
         request: _hardware_history_pb2.DeleteFruHistoryRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]: ...
+    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]:
+        """Forgets the events of one unit."""
 
     @_abc_1.abstractmethod
     def DeleteAllHardwareHistory(
         self,
         request: _hardware_history_pb2.DeleteAllHardwareHistoryRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]: ...
+    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]:
+        """Forgets all events."""
 
 def add_HardwareHistoryServiceServicer_to_server(servicer: HardwareHistoryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -37,7 +37,9 @@ class HardwareLocation(_message.Message):
         STATUS_POPULATED: HardwareLocation._Status.ValueType  # 1
         STATUS_EMPTY: HardwareLocation._Status.ValueType  # 2
 
-    class Status(_Status, metaclass=_StatusEnumTypeWrapper): ...
+    class Status(_Status, metaclass=_StatusEnumTypeWrapper):
+        """Whether something is in a place."""
+
     STATUS_UNSPECIFIED: HardwareLocation.Status.ValueType  # 0
     STATUS_POPULATED: HardwareLocation.Status.ValueType  # 1
     STATUS_EMPTY: HardwareLocation.Status.ValueType  # 2
@@ -100,89 +102,165 @@ class HardwareLocation(_message.Message):
     id: _builtins.str
     """Normalised xname. In requests all that follows from it (type, ordinal, the discriminators) is not read."""
     type: _builtins.str
+    """HMS type of `id`."""
     ordinal: _builtins.int
     """The last number of the xname."""
     status: Global___HardwareLocation.Status.ValueType
+    """Whether something is there."""
     hw_inventory_by_location_type: _builtins.str
     """`HWInvByLoc` and the stem of the info's key."""
     cabinet_location_info: _builtins.str
+    """HSM's `CabinetLocationInfo`."""
     chassis_location_info: _builtins.str
+    """HSM's `ChassisLocationInfo`."""
     compute_module_location_info: _builtins.str
+    """HSM's `ComputeModuleLocationInfo`."""
     router_module_location_info: _builtins.str
+    """HSM's `RouterModuleLocationInfo`."""
     node_enclosure_location_info: _builtins.str
+    """HSM's `NodeEnclosureLocationInfo`."""
     hsn_board_location_info: _builtins.str
+    """HSM's `HSNBoardLocationInfo`."""
     mgmt_switch_location_info: _builtins.str
+    """HSM's `MgmtSwitchLocationInfo`."""
     mgmt_hl_switch_location_info: _builtins.str
+    """HSM's `MgmtHLSwitchLocationInfo`."""
     cdu_mgmt_switch_location_info: _builtins.str
+    """HSM's `CDUMgmtSwitchLocationInfo`."""
     node_location_info: _builtins.str
+    """HSM's `NodeLocationInfo`."""
     processor_location_info: _builtins.str
+    """HSM's `ProcessorLocationInfo`."""
     node_accel_location_info: _builtins.str
+    """HSM's `NodeAccelLocationInfo`."""
     memory_location_info: _builtins.str
+    """HSM's `MemoryLocationInfo`."""
     drive_location_info: _builtins.str
+    """HSM's `DriveLocationInfo`."""
     node_hsn_nic_location_info: _builtins.str
+    """HSM's `NodeHsnNicLocationInfo`."""
     pdu_location_info: _builtins.str
+    """HSM's `PDULocationInfo`."""
     outlet_location_info: _builtins.str
+    """HSM's `OutletLocationInfo`."""
     cmm_rectifier_location_info: _builtins.str
+    """HSM's `CMMRectifierLocationInfo`."""
     node_enclosure_power_supply_location_info: _builtins.str
+    """HSM's `NodeEnclosurePowerSupplyLocationInfo`."""
     node_bmc_location_info: _builtins.str
+    """HSM's `NodeBMCLocationInfo`."""
     router_bmc_location_info: _builtins.str
+    """HSM's `RouterBMCLocationInfo`."""
     node_accel_riser_location_info: _builtins.str
+    """HSM's `NodeAccelRiserLocationInfo`."""
     chassis_bmc_location_info: _builtins.str
+    """HSM's `ChassisBMCLocationInfo`."""
     cabinet_pdu_controller_location_info: _builtins.str
+    """HSM's `CabinetPDUControllerLocationInfo`."""
     @_builtins.property
-    def populated_fru(self) -> _hardware_fru_pb2.HardwareFru: ...
+    def populated_fru(self) -> _hardware_fru_pb2.HardwareFru:
+        """The unit that is there; absent: none."""
+
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     @_builtins.property
     def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
         """What is within it: in answers to queries only."""
 
     @_builtins.property
-    def cabinets(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def cabinets(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `Cabinets`: what of these is within it."""
+
     @_builtins.property
-    def chassis(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def chassis(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `Chassis`: what of these is within it."""
+
     @_builtins.property
-    def compute_modules(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def compute_modules(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `ComputeModules`: what of these is within it."""
+
     @_builtins.property
-    def router_modules(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def router_modules(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `RouterModules`: what of these is within it."""
+
     @_builtins.property
-    def node_enclosures(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def node_enclosures(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `NodeEnclosures`: what of these is within it."""
+
     @_builtins.property
-    def hsn_boards(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def hsn_boards(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `HSNBoards`: what of these is within it."""
+
     @_builtins.property
-    def processors(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def processors(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `Processors`: what of these is within it."""
+
     @_builtins.property
-    def memory(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def memory(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `Memory`: what of these is within it."""
+
     @_builtins.property
-    def drives(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def drives(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `Drives`: what of these is within it."""
+
     @_builtins.property
-    def cabinet_pdus(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def cabinet_pdus(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `CabinetPDUs`: what of these is within it."""
+
     @_builtins.property
-    def cabinet_pdu_power_connectors(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def cabinet_pdu_power_connectors(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `CabinetPDUPowerConnectors`: what of these is within it."""
+
     @_builtins.property
-    def cmm_rectifiers(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def cmm_rectifiers(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `CMMRectifiers`: what of these is within it."""
+
     @_builtins.property
-    def node_accels(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def node_accels(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `NodeAccels`: what of these is within it."""
+
     @_builtins.property
-    def node_accel_risers(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def node_accel_risers(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `NodeAccelRisers`: what of these is within it."""
+
     @_builtins.property
-    def node_enclosure_power_supplies(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def node_enclosure_power_supplies(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `NodeEnclosurePowerSupplies`: what of these is within it."""
+
     @_builtins.property
-    def node_hsn_nics(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def node_hsn_nics(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `NodeHsnNics`: what of these is within it."""
+
     @_builtins.property
-    def cabinet_pdu_controllers(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def cabinet_pdu_controllers(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `CabinetPDUControllers`: what of these is within it."""
+
     @_builtins.property
-    def chassis_bmcs(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def chassis_bmcs(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `ChassisBMCs`: what of these is within it."""
+
     @_builtins.property
-    def node_bmcs(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def node_bmcs(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `NodeBMCs`: what of these is within it."""
+
     @_builtins.property
-    def router_bmcs(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def router_bmcs(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `RouterBMCs`: what of these is within it."""
+
     @_builtins.property
-    def mgmt_switches(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def mgmt_switches(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `MgmtSwitches`: what of these is within it."""
+
     @_builtins.property
-    def mgmt_hl_switches(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def mgmt_hl_switches(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `MgmtHLSwitches`: what of these is within it."""
+
     @_builtins.property
-    def cdu_mgmt_switches(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def cdu_mgmt_switches(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `CDUMgmtSwitches`: what of these is within it."""
+
     def __init__(
         self,
         *,
@@ -288,56 +366,105 @@ class HardwareInventory(_message.Message):
     xname: _builtins.str
     """What was asked for."""
     format: _builtins.str
+    """How it is nested: `NestNodesOnly`, `FullyFlat` or `Hierarchical`."""
     revision: _builtins.int
     """Revision of the state that was read."""
     @_builtins.property
-    def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `Nodes`."""
+
     @_builtins.property
-    def cabinets(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def cabinets(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `Cabinets`."""
+
     @_builtins.property
-    def chassis(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def chassis(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `Chassis`."""
+
     @_builtins.property
-    def compute_modules(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def compute_modules(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `ComputeModules`."""
+
     @_builtins.property
-    def router_modules(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def router_modules(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `RouterModules`."""
+
     @_builtins.property
-    def node_enclosures(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def node_enclosures(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `NodeEnclosures`."""
+
     @_builtins.property
-    def hsn_boards(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def hsn_boards(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `HSNBoards`."""
+
     @_builtins.property
-    def processors(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def processors(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `Processors`."""
+
     @_builtins.property
-    def memory(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def memory(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `Memory`."""
+
     @_builtins.property
-    def drives(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def drives(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `Drives`."""
+
     @_builtins.property
-    def cabinet_pdus(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def cabinet_pdus(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `CabinetPDUs`."""
+
     @_builtins.property
-    def cabinet_pdu_power_connectors(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def cabinet_pdu_power_connectors(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `CabinetPDUPowerConnectors`."""
+
     @_builtins.property
-    def cmm_rectifiers(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def cmm_rectifiers(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `CMMRectifiers`."""
+
     @_builtins.property
-    def node_accels(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def node_accels(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `NodeAccels`."""
+
     @_builtins.property
-    def node_accel_risers(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def node_accel_risers(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `NodeAccelRisers`."""
+
     @_builtins.property
-    def node_enclosure_power_supplies(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def node_enclosure_power_supplies(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `NodeEnclosurePowerSupplies`."""
+
     @_builtins.property
-    def node_hsn_nics(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def node_hsn_nics(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `NodeHsnNics`."""
+
     @_builtins.property
-    def cabinet_pdu_controllers(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def cabinet_pdu_controllers(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `CabinetPDUControllers`."""
+
     @_builtins.property
-    def chassis_bmcs(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def chassis_bmcs(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `ChassisBMCs`."""
+
     @_builtins.property
-    def node_bmcs(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def node_bmcs(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `NodeBMCs`."""
+
     @_builtins.property
-    def router_bmcs(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def router_bmcs(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `RouterBMCs`."""
+
     @_builtins.property
-    def mgmt_switches(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def mgmt_switches(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `MgmtSwitches`."""
+
     @_builtins.property
-    def mgmt_hl_switches(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def mgmt_hl_switches(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `MgmtHLSwitches`."""
+
     @_builtins.property
-    def cdu_mgmt_switches(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def cdu_mgmt_switches(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """HSM's `CDUMgmtSwitches`."""
+
     def __init__(
         self,
         *,
@@ -397,17 +524,29 @@ class ListHardwareRequest(_message.Message):
     page_token: _builtins.str
     """`next_page_token` of the answer before; the filters must be the same as there."""
     @_builtins.property
-    def id(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def id(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Xnames of places."""
+
     @_builtins.property
-    def type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """HMS types of places, e.g. `Processor`."""
+
     @_builtins.property
-    def manufacturer(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def manufacturer(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Who made the unit that is there."""
+
     @_builtins.property
-    def part_number(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def part_number(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Part numbers of units."""
+
     @_builtins.property
-    def serial_number(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def serial_number(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Serial numbers of units."""
+
     @_builtins.property
-    def fru_id(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def fru_id(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """FRU IDs of units."""
+
     @_builtins.property
     def partition(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """`NULL`: in no partition."""
@@ -435,6 +574,8 @@ Global___ListHardwareRequest: _TypeAlias = ListHardwareRequest  # noqa: Y015
 
 @_typing.final
 class ListHardwareResponse(_message.Message):
+    """Answer of `HardwareService.ListHardware`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     HARDWARE_FIELD_NUMBER: _builtins.int
@@ -445,7 +586,9 @@ class ListHardwareResponse(_message.Message):
     next_page_token: _builtins.str
     """Where the next page begins; empty: there is none."""
     @_builtins.property
-    def hardware(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def hardware(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """Sorted by xname."""
+
     def __init__(
         self,
         *,
@@ -463,11 +606,15 @@ Global___ListHardwareResponse: _TypeAlias = ListHardwareResponse  # noqa: Y015
 
 @_typing.final
 class PutHardwareRequest(_message.Message):
+    """Request of `HardwareService.PutHardware`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     HARDWARE_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def hardware(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]: ...
+    def hardware(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareLocation]:
+        """Each place once, each unit once."""
+
     def __init__(
         self,
         *,
@@ -483,6 +630,8 @@ Global___PutHardwareRequest: _TypeAlias = PutHardwareRequest  # noqa: Y015
 
 @_typing.final
 class PutHardwareResponse(_message.Message):
+    """Answer of `HardwareService.PutHardware`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CODE_FIELD_NUMBER: _builtins.int
@@ -492,17 +641,23 @@ class PutHardwareResponse(_message.Message):
     UPDATED_FIELD_NUMBER: _builtins.int
     UNCHANGED_FIELD_NUMBER: _builtins.int
     code: _builtins.int
+    """Always 0, as HSM has it."""
     message: _builtins.str
     """"Created N entries", N as many as were given."""
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     @_builtins.property
     def created(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Xnames, in the order of the request."""
 
     @_builtins.property
-    def updated(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def updated(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """See `created`."""
+
     @_builtins.property
-    def unchanged(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def unchanged(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """See `created`."""
+
     def __init__(
         self,
         *,
@@ -523,10 +678,13 @@ Global___PutHardwareResponse: _TypeAlias = PutHardwareResponse  # noqa: Y015
 
 @_typing.final
 class GetHardwareRequest(_message.Message):
+    """Request of `HardwareService.GetHardware`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Xname of the place."""
     def __init__(
         self,
         *,
@@ -542,6 +700,8 @@ Global___GetHardwareRequest: _TypeAlias = GetHardwareRequest  # noqa: Y015
 
 @_typing.final
 class QueryHardwareRequest(_message.Message):
+    """Request of `HardwareService.QueryHardware`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
@@ -563,7 +723,9 @@ class QueryHardwareRequest(_message.Message):
         """Only these types; with children, what is within these, too."""
 
     @_builtins.property
-    def partition(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def partition(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of partitions; `NULL`: in no partition."""
+
     def __init__(
         self,
         *,
@@ -584,10 +746,13 @@ Global___QueryHardwareRequest: _TypeAlias = QueryHardwareRequest  # noqa: Y015
 
 @_typing.final
 class DeleteHardwareRequest(_message.Message):
+    """Request of `HardwareService.DeleteHardware`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Xname of the place."""
     def __init__(
         self,
         *,
@@ -603,6 +768,8 @@ Global___DeleteHardwareRequest: _TypeAlias = DeleteHardwareRequest  # noqa: Y015
 
 @_typing.final
 class DeleteAllHardwareRequest(_message.Message):
+    """Request of `HardwareService.DeleteAllHardware`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(

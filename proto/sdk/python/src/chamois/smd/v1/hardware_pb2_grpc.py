@@ -88,7 +88,8 @@ class HardwareServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetHardware(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One place. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -108,7 +109,8 @@ class HardwareServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteAllHardware(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Forgets all places; the units that are there are kept. None there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

@@ -41,11 +41,13 @@ class HardwareServiceStub:
     changes where a unit is becomes an event of the history.
     """
     GetHardware: _grpc.UnaryUnaryMultiCallable[_hardware_pb2.GetHardwareRequest, _hardware_pb2.HardwareLocation]
+    """One place. One that is not there: NOT_FOUND."""
     QueryHardware: _grpc.UnaryUnaryMultiCallable[_hardware_pb2.QueryHardwareRequest, _hardware_pb2.HardwareInventory]
     """A component or everything (`all`, `s0`), with what is within it or around it."""
     DeleteHardware: _grpc.UnaryUnaryMultiCallable[_hardware_pb2.DeleteHardwareRequest, _common_pb2.DeleteResponse]
     """Forgets a place; the unit that is there is kept."""
     DeleteAllHardware: _grpc.UnaryUnaryMultiCallable[_hardware_pb2.DeleteAllHardwareRequest, _common_pb2.DeleteResponse]
+    """Forgets all places; the units that are there are kept. None there: NOT_FOUND."""
 
 @_typing.type_check_only
 class HardwareServiceAsyncStub(HardwareServiceStub):
@@ -59,11 +61,13 @@ class HardwareServiceAsyncStub(HardwareServiceStub):
     changes where a unit is becomes an event of the history.
     """
     GetHardware: _aio.UnaryUnaryMultiCallable[_hardware_pb2.GetHardwareRequest, _hardware_pb2.HardwareLocation]  # type: ignore[assignment]
+    """One place. One that is not there: NOT_FOUND."""
     QueryHardware: _aio.UnaryUnaryMultiCallable[_hardware_pb2.QueryHardwareRequest, _hardware_pb2.HardwareInventory]  # type: ignore[assignment]
     """A component or everything (`all`, `s0`), with what is within it or around it."""
     DeleteHardware: _aio.UnaryUnaryMultiCallable[_hardware_pb2.DeleteHardwareRequest, _common_pb2.DeleteResponse]  # type: ignore[assignment]
     """Forgets a place; the unit that is there is kept."""
     DeleteAllHardware: _aio.UnaryUnaryMultiCallable[_hardware_pb2.DeleteAllHardwareRequest, _common_pb2.DeleteResponse]  # type: ignore[assignment]
+    """Forgets all places; the units that are there are kept. None there: NOT_FOUND."""
 
 class HardwareServiceServicer(metaclass=_abc_1.ABCMeta):
     """HSM's Inventory/Hardware."""
@@ -91,7 +95,8 @@ class HardwareServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _hardware_pb2.GetHardwareRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_hardware_pb2.HardwareLocation, _abc.Awaitable[_hardware_pb2.HardwareLocation]]: ...
+    ) -> _typing.Union[_hardware_pb2.HardwareLocation, _abc.Awaitable[_hardware_pb2.HardwareLocation]]:
+        """One place. One that is not there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def QueryHardware(
@@ -114,6 +119,7 @@ class HardwareServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _hardware_pb2.DeleteAllHardwareRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]: ...
+    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]:
+        """Forgets all places; the units that are there are kept. None there: NOT_FOUND."""
 
 def add_HardwareServiceServicer_to_server(servicer: HardwareServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

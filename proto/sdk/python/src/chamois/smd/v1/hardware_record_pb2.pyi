@@ -39,7 +39,9 @@ class HardwareLocationRecord(_message.Message):
     info: _builtins.str
     """JSON object; empty when nothing is known."""
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,
@@ -76,15 +78,21 @@ class HardwareFruRecord(_message.Message):
     type: _builtins.str
     """HMS type of the place that it is or was in."""
     subtype: _builtins.str
+    """Free text that tells kinds of one type apart."""
     manufacturer: _builtins.str
+    """Who made it."""
     part_number: _builtins.str
+    """Part number, as the maker writes it."""
     serial_number: _builtins.str
+    """Serial number, as the maker writes it."""
     info: _builtins.str
     """JSON object, the three above and the UUID among it; empty when nothing is known."""
     uuid: _builtins.str
     """Lower case; empty for a unit without one."""
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,
@@ -120,9 +128,11 @@ class HardwareHistoryRecord(_message.Message):
         DESCRIPTOR: _descriptor.EnumDescriptor
         TYPE_UNSPECIFIED: HardwareHistoryRecord._Type.ValueType  # 0
         TYPE_ADDED: HardwareHistoryRecord._Type.ValueType  # 1
+        """HSM's own; never stored here."""
         TYPE_REMOVED: HardwareHistoryRecord._Type.ValueType  # 2
         """The unit left this place."""
         TYPE_SCANNED: HardwareHistoryRecord._Type.ValueType  # 3
+        """HSM's own; never stored here."""
         TYPE_DETECTED: HardwareHistoryRecord._Type.ValueType  # 4
         """The unit is in this place and was not there before."""
 
@@ -131,14 +141,18 @@ class HardwareHistoryRecord(_message.Message):
 
     TYPE_UNSPECIFIED: HardwareHistoryRecord.Type.ValueType  # 0
     TYPE_ADDED: HardwareHistoryRecord.Type.ValueType  # 1
+    """HSM's own; never stored here."""
     TYPE_REMOVED: HardwareHistoryRecord.Type.ValueType  # 2
     """The unit left this place."""
     TYPE_SCANNED: HardwareHistoryRecord.Type.ValueType  # 3
+    """HSM's own; never stored here."""
     TYPE_DETECTED: HardwareHistoryRecord.Type.ValueType  # 4
     """The unit is in this place and was not there before."""
 
     @_typing.final
     class Event(_message.Message):
+        """One of them."""
+
         DESCRIPTOR: _descriptor.Descriptor
 
         TYPE_FIELD_NUMBER: _builtins.int
@@ -146,7 +160,9 @@ class HardwareHistoryRecord(_message.Message):
         AT_MS_FIELD_NUMBER: _builtins.int
         REVISION_FIELD_NUMBER: _builtins.int
         type: Global___HardwareHistoryRecord.Type.ValueType
+        """What happened."""
         fru_id: _builtins.str
+        """The unit."""
         at_ms: _builtins.int
         """Cluster time, milliseconds since the Unix epoch."""
         revision: _builtins.int
@@ -170,7 +186,9 @@ class HardwareHistoryRecord(_message.Message):
     id: _builtins.str
     """Normalised xname."""
     @_builtins.property
-    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareHistoryRecord.Event]: ...
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___HardwareHistoryRecord.Event]:
+        """At most the newest hundred."""
+
     def __init__(
         self,
         *,
@@ -195,6 +213,7 @@ class HardwareEntry(_message.Message):
     INFO_FIELD_NUMBER: _builtins.int
     FRU_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Xname of the place."""
     info: _builtins.str
     """As in HardwareLocationRecord."""
     @_builtins.property

@@ -50,35 +50,65 @@ class LockRequest(_message.Message):
     reservation_duration: _builtins.int
     """Minutes, 1 to 15. Of service reservations only."""
     @_builtins.property
-    def component_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def component_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Xnames."""
+
     @_builtins.property
-    def nid(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def nid(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Node ids, numbers."""
+
     @_builtins.property
-    def type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """HMS types, e.g. `Node`."""
+
     @_builtins.property
-    def state(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def state(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """States by their names in HSM, e.g. `Ready`."""
+
     @_builtins.property
-    def flag(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def flag(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Flags by their names in HSM, e.g. `OK`."""
+
     @_builtins.property
-    def enabled(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def enabled(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`true` or `false`."""
+
     @_builtins.property
-    def software_status(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def software_status(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Texts of SoftwareStatus."""
+
     @_builtins.property
-    def role(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def role(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Roles, e.g. `Compute`."""
+
     @_builtins.property
-    def sub_role(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def sub_role(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Subroles, e.g. `Worker`."""
+
     @_builtins.property
-    def subtype(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def subtype(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Texts of Subtype."""
+
     @_builtins.property
-    def arch(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def arch(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Architectures by their names in HSM, e.g. `X86`."""
+
     @_builtins.property
-    def group(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def group(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Labels of groups; `NULL` alone: in no group."""
+
     @_builtins.property
-    def partition(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def partition(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of partitions; `NULL` alone: in no partition."""
+
     @_builtins.property
-    def locked(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def locked(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`true` or `false`: whether it is kept for the administrator."""
+
     @_builtins.property
-    def reservation_disabled(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def reservation_disabled(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`true` or `false`: whether nobody may reserve it."""
+
     @_builtins.property
     def reserved(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """`true` or `false`; the first counts. Of the status only."""
@@ -127,19 +157,33 @@ class ListLockStatusRequest(_message.Message):
     RESERVED_FIELD_NUMBER: _builtins.int
     RESERVATION_DISABLED_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """HMS types, e.g. `Node`."""
+
     @_builtins.property
-    def state(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def state(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """States by their names in HSM, e.g. `Ready`."""
+
     @_builtins.property
-    def role(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def role(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Roles, e.g. `Compute`."""
+
     @_builtins.property
-    def sub_role(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def sub_role(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Subroles, e.g. `Worker`."""
+
     @_builtins.property
-    def locked(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def locked(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`true` or `false`: whether it is kept for the administrator."""
+
     @_builtins.property
-    def reserved(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def reserved(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`true` or `false`: whether somebody has reserved it; the first counts."""
+
     @_builtins.property
-    def reservation_disabled(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def reservation_disabled(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`true` or `false`: whether nobody may reserve it."""
+
     def __init__(
         self,
         *,
@@ -161,6 +205,8 @@ Global___ListLockStatusRequest: _TypeAlias = ListLockStatusRequest  # noqa: Y015
 
 @_typing.final
 class LockResponse(_message.Message):
+    """What became of each component."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     COUNTS_FIELD_NUMBER: _builtins.int
@@ -168,12 +214,19 @@ class LockResponse(_message.Message):
     FAILURE_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     @_builtins.property
-    def counts(self) -> Global___LockCounts: ...
+    def counts(self) -> Global___LockCounts:
+        """How many."""
+
     @_builtins.property
-    def success(self) -> Global___LockedIds: ...
+    def success(self) -> Global___LockedIds:
+        """Those for which it was done."""
+
     @_builtins.property
-    def failure(self) -> _containers.RepeatedCompositeFieldContainer[Global___LockFailure]: ...
+    def failure(self) -> _containers.RepeatedCompositeFieldContainer[Global___LockFailure]:
+        """Those for which it could not be done, and why."""
+
     def __init__(
         self,
         *,
@@ -192,14 +245,19 @@ Global___LockResponse: _TypeAlias = LockResponse  # noqa: Y015
 
 @_typing.final
 class LockCounts(_message.Message):
+    """How many components."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TOTAL_FIELD_NUMBER: _builtins.int
     SUCCESS_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
     total: _builtins.int
+    """That were meant."""
     success: _builtins.int
+    """For which it was done."""
     failure: _builtins.int
+    """For which it could not be done."""
     def __init__(
         self,
         *,
@@ -217,6 +275,8 @@ Global___LockCounts: _TypeAlias = LockCounts  # noqa: Y015
 
 @_typing.final
 class LockedIds(_message.Message):
+    """Components for which it was done."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     COMPONENT_IDS_FIELD_NUMBER: _builtins.int
@@ -239,6 +299,8 @@ Global___LockedIds: _TypeAlias = LockedIds  # noqa: Y015
 
 @_typing.final
 class LockFailure(_message.Message):
+    """A component for which it could not be done."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
@@ -263,6 +325,8 @@ Global___LockFailure: _TypeAlias = LockFailure  # noqa: Y015
 
 @_typing.final
 class LockStatus(_message.Message):
+    """How it stands with components."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     COMPONENTS_FIELD_NUMBER: _builtins.int
@@ -271,7 +335,9 @@ class LockStatus(_message.Message):
     revision: _builtins.int
     """Revision of the state that was read."""
     @_builtins.property
-    def components(self) -> _containers.RepeatedCompositeFieldContainer[Global___ComponentLock]: ...
+    def components(self) -> _containers.RepeatedCompositeFieldContainer[Global___ComponentLock]:
+        """Sorted by xname."""
+
     @_builtins.property
     def not_found(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Of the `component_ids` asked for, those that were not found."""
@@ -293,6 +359,8 @@ Global___LockStatus: _TypeAlias = LockStatus  # noqa: Y015
 
 @_typing.final
 class ComponentLock(_message.Message):
+    """How it stands with one component."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
@@ -305,12 +373,15 @@ class ComponentLock(_message.Message):
     id: _builtins.str
     """Xname."""
     locked: _builtins.bool
+    """It is kept for the administrator."""
     reserved: _builtins.bool
+    """Somebody has reserved it."""
     creation_time: _builtins.str
     """RFC 3339, UTC, of the reservation."""
     expiration_time: _builtins.str
     """RFC 3339, UTC; empty if the reservation does not expire."""
     reservation_disabled: _builtins.bool
+    """Nobody may reserve it."""
     reserved_by: _builtins.str
     """Who made the reservation, e.g. `token/power-control`."""
     def __init__(

@@ -78,13 +78,15 @@ class LockServiceServicer(object):
     """
 
     def LockComponents(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Keeps components for the administrator: no service reserves them.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UnlockComponents(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Keeps them for nobody.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -104,13 +106,15 @@ class LockServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def QueryLockStatus(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """How it stands with components that are named or match.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListLockStatus(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """How it stands with all components that match.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

@@ -38,13 +38,17 @@ class LockServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> LockServiceAsyncStub: ...
     LockComponents: _grpc.UnaryUnaryMultiCallable[_lock_pb2.LockRequest, _lock_pb2.LockResponse]
+    """Keeps components for the administrator: no service reserves them."""
     UnlockComponents: _grpc.UnaryUnaryMultiCallable[_lock_pb2.LockRequest, _lock_pb2.LockResponse]
+    """Keeps them for nobody."""
     DisableReservations: _grpc.UnaryUnaryMultiCallable[_lock_pb2.LockRequest, _lock_pb2.LockResponse]
     """Nobody reserves these components any more; reservations that there are end."""
     RepairReservations: _grpc.UnaryUnaryMultiCallable[_lock_pb2.LockRequest, _lock_pb2.LockResponse]
     """They may be reserved again."""
     QueryLockStatus: _grpc.UnaryUnaryMultiCallable[_lock_pb2.LockRequest, _lock_pb2.LockStatus]
+    """How it stands with components that are named or match."""
     ListLockStatus: _grpc.UnaryUnaryMultiCallable[_lock_pb2.ListLockStatusRequest, _lock_pb2.LockStatus]
+    """How it stands with all components that match."""
 
 @_typing.type_check_only
 class LockServiceAsyncStub(LockServiceStub):
@@ -56,13 +60,17 @@ class LockServiceAsyncStub(LockServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     LockComponents: _aio.UnaryUnaryMultiCallable[_lock_pb2.LockRequest, _lock_pb2.LockResponse]  # type: ignore[assignment]
+    """Keeps components for the administrator: no service reserves them."""
     UnlockComponents: _aio.UnaryUnaryMultiCallable[_lock_pb2.LockRequest, _lock_pb2.LockResponse]  # type: ignore[assignment]
+    """Keeps them for nobody."""
     DisableReservations: _aio.UnaryUnaryMultiCallable[_lock_pb2.LockRequest, _lock_pb2.LockResponse]  # type: ignore[assignment]
     """Nobody reserves these components any more; reservations that there are end."""
     RepairReservations: _aio.UnaryUnaryMultiCallable[_lock_pb2.LockRequest, _lock_pb2.LockResponse]  # type: ignore[assignment]
     """They may be reserved again."""
     QueryLockStatus: _aio.UnaryUnaryMultiCallable[_lock_pb2.LockRequest, _lock_pb2.LockStatus]  # type: ignore[assignment]
+    """How it stands with components that are named or match."""
     ListLockStatus: _aio.UnaryUnaryMultiCallable[_lock_pb2.ListLockStatusRequest, _lock_pb2.LockStatus]  # type: ignore[assignment]
+    """How it stands with all components that match."""
 
 class LockServiceServicer(metaclass=_abc_1.ABCMeta):
     """SMD's locks: a locked component is kept for the administrator, and no service reserves it.
@@ -76,14 +84,16 @@ class LockServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _lock_pb2.LockRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_lock_pb2.LockResponse, _abc.Awaitable[_lock_pb2.LockResponse]]: ...
+    ) -> _typing.Union[_lock_pb2.LockResponse, _abc.Awaitable[_lock_pb2.LockResponse]]:
+        """Keeps components for the administrator: no service reserves them."""
 
     @_abc_1.abstractmethod
     def UnlockComponents(
         self,
         request: _lock_pb2.LockRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_lock_pb2.LockResponse, _abc.Awaitable[_lock_pb2.LockResponse]]: ...
+    ) -> _typing.Union[_lock_pb2.LockResponse, _abc.Awaitable[_lock_pb2.LockResponse]]:
+        """Keeps them for nobody."""
 
     @_abc_1.abstractmethod
     def DisableReservations(
@@ -106,13 +116,15 @@ class LockServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _lock_pb2.LockRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_lock_pb2.LockStatus, _abc.Awaitable[_lock_pb2.LockStatus]]: ...
+    ) -> _typing.Union[_lock_pb2.LockStatus, _abc.Awaitable[_lock_pb2.LockStatus]]:
+        """How it stands with components that are named or match."""
 
     @_abc_1.abstractmethod
     def ListLockStatus(
         self,
         request: _lock_pb2.ListLockStatusRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_lock_pb2.LockStatus, _abc.Awaitable[_lock_pb2.LockStatus]]: ...
+    ) -> _typing.Union[_lock_pb2.LockStatus, _abc.Awaitable[_lock_pb2.LockStatus]]:
+        """How it stands with all components that match."""
 
 def add_LockServiceServicer_to_server(servicer: LockServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -77,41 +77,73 @@ class ListMembershipsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     nid_start: _builtins.str
+    """Only node ids from this number on."""
     nid_end: _builtins.str
+    """Only node ids up to this number."""
     page_size: _builtins.int
     """At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000."""
     page_token: _builtins.str
     """`next_page_token` of the answer before; the filters must be the same as there."""
     @_builtins.property
-    def id(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def id(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Xnames."""
+
     @_builtins.property
-    def type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """HMS types, e.g. `Node`."""
+
     @_builtins.property
-    def state(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def state(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """States by their names in HSM, e.g. `Ready`."""
+
     @_builtins.property
-    def flag(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def flag(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Flags by their names in HSM, e.g. `OK`."""
+
     @_builtins.property
-    def role(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def role(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Roles, e.g. `Compute`."""
+
     @_builtins.property
-    def sub_role(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def sub_role(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Subroles, e.g. `Worker`."""
+
     @_builtins.property
-    def subtype(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def subtype(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Texts of Subtype."""
+
     @_builtins.property
-    def arch(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def arch(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Architectures by their names in HSM, e.g. `X86`."""
+
     @_builtins.property
-    def nid(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def nid(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Node ids, numbers."""
+
     @_builtins.property
-    def enabled(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def enabled(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`true` or `false`."""
+
     @_builtins.property
-    def software_status(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def software_status(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Texts of SoftwareStatus."""
+
     @_builtins.property
-    def group(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def group(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Labels of groups; `NULL` alone: in no group."""
+
     @_builtins.property
-    def partition(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def partition(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of partitions; `NULL` alone: in no partition."""
+
     @_builtins.property
-    def locked(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def locked(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`true` or `false`: whether it is kept for the administrator."""
+
     @_builtins.property
-    def reservation_disabled(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def reservation_disabled(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`true` or `false`: whether nobody may reserve it."""
+
     def __init__(
         self,
         *,
@@ -145,6 +177,8 @@ Global___ListMembershipsRequest: _TypeAlias = ListMembershipsRequest  # noqa: Y0
 
 @_typing.final
 class ListMembershipsResponse(_message.Message):
+    """Answer of `MembershipService.ListMemberships`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     MEMBERSHIPS_FIELD_NUMBER: _builtins.int
@@ -175,10 +209,13 @@ Global___ListMembershipsResponse: _TypeAlias = ListMembershipsResponse  # noqa: 
 
 @_typing.final
 class GetMembershipRequest(_message.Message):
+    """Request of `MembershipService.GetMembership`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Xname."""
     def __init__(
         self,
         *,

@@ -52,13 +52,15 @@ class MembershipServiceServicer(object):
     """
 
     def ListMemberships(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """What components are members of.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetMembership(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """What one component is a member of. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

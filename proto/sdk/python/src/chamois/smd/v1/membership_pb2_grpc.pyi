@@ -34,7 +34,9 @@ class MembershipServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> MembershipServiceAsyncStub: ...
     ListMemberships: _grpc.UnaryUnaryMultiCallable[_membership_pb2.ListMembershipsRequest, _membership_pb2.ListMembershipsResponse]
+    """What components are members of."""
     GetMembership: _grpc.UnaryUnaryMultiCallable[_membership_pb2.GetMembershipRequest, _membership_pb2.Membership]
+    """What one component is a member of. One that is not there: NOT_FOUND."""
 
 @_typing.type_check_only
 class MembershipServiceAsyncStub(MembershipServiceStub):
@@ -42,7 +44,9 @@ class MembershipServiceAsyncStub(MembershipServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListMemberships: _aio.UnaryUnaryMultiCallable[_membership_pb2.ListMembershipsRequest, _membership_pb2.ListMembershipsResponse]  # type: ignore[assignment]
+    """What components are members of."""
     GetMembership: _aio.UnaryUnaryMultiCallable[_membership_pb2.GetMembershipRequest, _membership_pb2.Membership]  # type: ignore[assignment]
+    """What one component is a member of. One that is not there: NOT_FOUND."""
 
 class MembershipServiceServicer(metaclass=_abc_1.ABCMeta):
     """SMD's memberships."""
@@ -52,13 +56,15 @@ class MembershipServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _membership_pb2.ListMembershipsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_membership_pb2.ListMembershipsResponse, _abc.Awaitable[_membership_pb2.ListMembershipsResponse]]: ...
+    ) -> _typing.Union[_membership_pb2.ListMembershipsResponse, _abc.Awaitable[_membership_pb2.ListMembershipsResponse]]:
+        """What components are members of."""
 
     @_abc_1.abstractmethod
     def GetMembership(
         self,
         request: _membership_pb2.GetMembershipRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_membership_pb2.Membership, _abc.Awaitable[_membership_pb2.Membership]]: ...
+    ) -> _typing.Union[_membership_pb2.Membership, _abc.Awaitable[_membership_pb2.Membership]]:
+        """What one component is a member of. One that is not there: NOT_FOUND."""
 
 def add_MembershipServiceServicer_to_server(servicer: MembershipServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -37,13 +37,17 @@ class NodeMap(_message.Message):
     nid: _builtins.int
     """Node id, unique among the maps."""
     role: _builtins.str
+    """Role that the node gets; empty: none from here."""
     sub_role: _builtins.str
+    """Subrole that the node gets; empty: none from here."""
     @_builtins.property
     def node_info(self) -> _struct_pb2.Value:
         """Anything; kept and shown."""
 
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,
@@ -64,6 +68,8 @@ Global___NodeMap: _TypeAlias = NodeMap  # noqa: Y015
 
 @_typing.final
 class ListNodeMapsRequest(_message.Message):
+    """Request of `NodeMapService.ListNodeMaps`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
@@ -88,12 +94,15 @@ Global___ListNodeMapsRequest: _TypeAlias = ListNodeMapsRequest  # noqa: Y015
 
 @_typing.final
 class ListNodeMapsResponse(_message.Message):
+    """Answer of `NodeMapService.ListNodeMaps`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NODE_MAPS_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the state that was read."""
     next_page_token: _builtins.str
     """Where the next page begins; empty: there is none."""
     @_builtins.property
@@ -129,13 +138,21 @@ class PutNodeMapsRequest(_message.Message):
     NODE_INFO_FIELD_NUMBER: _builtins.int
     IF_REVISIONS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Of one map that is the body itself, as in `NodeMap`; so those below."""
     nid: _builtins.int
+    """As in `NodeMap`."""
     role: _builtins.str
+    """As in `NodeMap`."""
     sub_role: _builtins.str
+    """As in `NodeMap`."""
     @_builtins.property
-    def node_maps(self) -> _containers.RepeatedCompositeFieldContainer[Global___NodeMap]: ...
+    def node_maps(self) -> _containers.RepeatedCompositeFieldContainer[Global___NodeMap]:
+        """Each xname once."""
+
     @_builtins.property
-    def node_info(self) -> _struct_pb2.Value: ...
+    def node_info(self) -> _struct_pb2.Value:
+        """As in `NodeMap`."""
+
     @_builtins.property
     def if_revisions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Refuse (ABORTED) unless the `modified.revision` of each, in the order of the list, equals this; 0: it must not exist
@@ -174,13 +191,19 @@ class PutNodeMapRequest(_message.Message):
     NODE_INFO_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """As in `NodeMap`."""
     nid: _builtins.int
+    """As in `NodeMap`."""
     role: _builtins.str
+    """As in `NodeMap`."""
     sub_role: _builtins.str
+    """As in `NodeMap`."""
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the map's `modified.revision` equals this."""
     @_builtins.property
-    def node_info(self) -> _struct_pb2.Value: ...
+    def node_info(self) -> _struct_pb2.Value:
+        """As in `NodeMap`."""
+
     def __init__(
         self,
         *,
@@ -211,8 +234,11 @@ class MapsResponse(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     code: _builtins.int
+    """Always 0, as HSM has it."""
     message: _builtins.str
+    """What was done, for a person."""
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     def __init__(
         self,
         *,
@@ -230,6 +256,8 @@ Global___MapsResponse: _TypeAlias = MapsResponse  # noqa: Y015
 
 @_typing.final
 class DeleteNodeMapsRequest(_message.Message):
+    """Request of `NodeMapService.DeleteNodeMaps`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -245,10 +273,13 @@ Global___DeleteNodeMapsRequest: _TypeAlias = DeleteNodeMapsRequest  # noqa: Y015
 
 @_typing.final
 class GetNodeMapRequest(_message.Message):
+    """Request of `NodeMapService.GetNodeMap`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Xname."""
     def __init__(
         self,
         *,
@@ -264,11 +295,14 @@ Global___GetNodeMapRequest: _TypeAlias = GetNodeMapRequest  # noqa: Y015
 
 @_typing.final
 class DeleteNodeMapRequest(_message.Message):
+    """Request of `NodeMapService.DeleteNodeMap`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Xname."""
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the map's `modified.revision` equals this."""
     def __init__(

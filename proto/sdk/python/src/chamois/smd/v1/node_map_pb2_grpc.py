@@ -73,7 +73,8 @@ class NodeMapServiceServicer(object):
     """
 
     def ListNodeMaps(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """All maps, sorted by xname.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -86,13 +87,15 @@ class NodeMapServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteNodeMaps(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Removes all maps. None there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetNodeMap(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One map. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -105,7 +108,8 @@ class NodeMapServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteNodeMap(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Removes one map. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

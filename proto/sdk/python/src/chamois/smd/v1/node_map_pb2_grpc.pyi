@@ -35,13 +35,17 @@ class NodeMapServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> NodeMapServiceAsyncStub: ...
     ListNodeMaps: _grpc.UnaryUnaryMultiCallable[_node_map_pb2.ListNodeMapsRequest, _node_map_pb2.ListNodeMapsResponse]
+    """All maps, sorted by xname."""
     PutNodeMaps: _grpc.UnaryUnaryMultiCallable[_node_map_pb2.PutNodeMapsRequest, _node_map_pb2.MapsResponse]
     """Creates or replaces maps, all or none. A NID that is another node's: ALREADY_EXISTS, naming the other."""
     DeleteNodeMaps: _grpc.UnaryUnaryMultiCallable[_node_map_pb2.DeleteNodeMapsRequest, _common_pb2.DeleteResponse]
+    """Removes all maps. None there: NOT_FOUND."""
     GetNodeMap: _grpc.UnaryUnaryMultiCallable[_node_map_pb2.GetNodeMapRequest, _node_map_pb2.NodeMap]
+    """One map. One that is not there: NOT_FOUND."""
     PutNodeMap: _grpc.UnaryUnaryMultiCallable[_node_map_pb2.PutNodeMapRequest, _node_map_pb2.NodeMap]
     """Creates or replaces one."""
     DeleteNodeMap: _grpc.UnaryUnaryMultiCallable[_node_map_pb2.DeleteNodeMapRequest, _common_pb2.DeleteResponse]
+    """Removes one map. One that is not there: NOT_FOUND."""
 
 @_typing.type_check_only
 class NodeMapServiceAsyncStub(NodeMapServiceStub):
@@ -49,13 +53,17 @@ class NodeMapServiceAsyncStub(NodeMapServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListNodeMaps: _aio.UnaryUnaryMultiCallable[_node_map_pb2.ListNodeMapsRequest, _node_map_pb2.ListNodeMapsResponse]  # type: ignore[assignment]
+    """All maps, sorted by xname."""
     PutNodeMaps: _aio.UnaryUnaryMultiCallable[_node_map_pb2.PutNodeMapsRequest, _node_map_pb2.MapsResponse]  # type: ignore[assignment]
     """Creates or replaces maps, all or none. A NID that is another node's: ALREADY_EXISTS, naming the other."""
     DeleteNodeMaps: _aio.UnaryUnaryMultiCallable[_node_map_pb2.DeleteNodeMapsRequest, _common_pb2.DeleteResponse]  # type: ignore[assignment]
+    """Removes all maps. None there: NOT_FOUND."""
     GetNodeMap: _aio.UnaryUnaryMultiCallable[_node_map_pb2.GetNodeMapRequest, _node_map_pb2.NodeMap]  # type: ignore[assignment]
+    """One map. One that is not there: NOT_FOUND."""
     PutNodeMap: _aio.UnaryUnaryMultiCallable[_node_map_pb2.PutNodeMapRequest, _node_map_pb2.NodeMap]  # type: ignore[assignment]
     """Creates or replaces one."""
     DeleteNodeMap: _aio.UnaryUnaryMultiCallable[_node_map_pb2.DeleteNodeMapRequest, _common_pb2.DeleteResponse]  # type: ignore[assignment]
+    """Removes one map. One that is not there: NOT_FOUND."""
 
 class NodeMapServiceServicer(metaclass=_abc_1.ABCMeta):
     """SMD's Defaults/NodeMaps."""
@@ -65,7 +73,8 @@ class NodeMapServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _node_map_pb2.ListNodeMapsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_node_map_pb2.ListNodeMapsResponse, _abc.Awaitable[_node_map_pb2.ListNodeMapsResponse]]: ...
+    ) -> _typing.Union[_node_map_pb2.ListNodeMapsResponse, _abc.Awaitable[_node_map_pb2.ListNodeMapsResponse]]:
+        """All maps, sorted by xname."""
 
     @_abc_1.abstractmethod
     def PutNodeMaps(
@@ -80,14 +89,16 @@ class NodeMapServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _node_map_pb2.DeleteNodeMapsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]: ...
+    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]:
+        """Removes all maps. None there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def GetNodeMap(
         self,
         request: _node_map_pb2.GetNodeMapRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_node_map_pb2.NodeMap, _abc.Awaitable[_node_map_pb2.NodeMap]]: ...
+    ) -> _typing.Union[_node_map_pb2.NodeMap, _abc.Awaitable[_node_map_pb2.NodeMap]]:
+        """One map. One that is not there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def PutNodeMap(
@@ -102,6 +113,7 @@ class NodeMapServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _node_map_pb2.DeleteNodeMapRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]: ...
+    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]:
+        """Removes one map. One that is not there: NOT_FOUND."""
 
 def add_NodeMapServiceServicer_to_server(servicer: NodeMapServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

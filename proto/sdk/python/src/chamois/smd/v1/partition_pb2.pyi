@@ -34,14 +34,19 @@ class Partition(_message.Message):
     name: _builtins.str
     """`p1` or `p1.2`: the key."""
     description: _builtins.str
+    """Free text for people; may be empty."""
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Free words in the order given; same characters as a group's."""
 
     @_builtins.property
-    def members(self) -> _group_pb2.GroupMembers: ...
+    def members(self) -> _group_pb2.GroupMembers:
+        """Its members."""
+
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,
@@ -74,9 +79,13 @@ class ListPartitionsRequest(_message.Message):
     page_token: _builtins.str
     """`next_page_token` of the answer before; the filters must be the same as there."""
     @_builtins.property
-    def partition(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def partition(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of partitions."""
+
     @_builtins.property
-    def tag(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def tag(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Partitions with one of these tags."""
+
     def __init__(
         self,
         *,
@@ -95,12 +104,15 @@ Global___ListPartitionsRequest: _TypeAlias = ListPartitionsRequest  # noqa: Y015
 
 @_typing.final
 class ListPartitionsResponse(_message.Message):
+    """Answer of `PartitionService.ListPartitions`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARTITIONS_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the state that was read."""
     next_page_token: _builtins.str
     """Where the next page begins; empty: there is none."""
     @_builtins.property
@@ -124,6 +136,8 @@ Global___ListPartitionsResponse: _TypeAlias = ListPartitionsResponse  # noqa: Y0
 
 @_typing.final
 class ListPartitionNamesRequest(_message.Message):
+    """Request of `PartitionService.ListPartitionNames`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -139,6 +153,8 @@ Global___ListPartitionNamesRequest: _TypeAlias = ListPartitionNamesRequest  # no
 
 @_typing.final
 class ListPartitionNamesResponse(_message.Message):
+    """Answer of `PartitionService.ListPartitionNames`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAMES_FIELD_NUMBER: _builtins.int
@@ -161,10 +177,13 @@ Global___ListPartitionNamesResponse: _TypeAlias = ListPartitionNamesResponse  # 
 
 @_typing.final
 class GetPartitionRequest(_message.Message):
+    """Request of `PartitionService.GetPartition`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the partition."""
     def __init__(
         self,
         *,
@@ -190,13 +209,17 @@ class PatchPartitionRequest(_message.Message):
     REPLACE_TAGS_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the partition."""
     description: _builtins.str
+    """Free text."""
     replace_tags: _builtins.bool
     """An empty list is meant; a list that is not empty replaces without it."""
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the partition's `modified.revision` equals this."""
     @_builtins.property
-    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Its tags from now on."""
+
     def __init__(
         self,
         *,
@@ -223,10 +246,13 @@ Global___PatchPartitionRequest: _TypeAlias = PatchPartitionRequest  # noqa: Y015
 
 @_typing.final
 class PartitionChange(_message.Message):
+    """What a change of a partition answers."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     def __init__(
         self,
         *,
@@ -242,11 +268,14 @@ Global___PartitionChange: _TypeAlias = PartitionChange  # noqa: Y015
 
 @_typing.final
 class DeletePartitionRequest(_message.Message):
+    """Request of `PartitionService.DeletePartition`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the partition."""
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the partition's `modified.revision` equals this."""
     def __init__(
@@ -267,10 +296,13 @@ Global___DeletePartitionRequest: _TypeAlias = DeletePartitionRequest  # noqa: Y0
 
 @_typing.final
 class ListPartitionMembersRequest(_message.Message):
+    """Request of `PartitionService.ListPartitionMembers`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the partition."""
     def __init__(
         self,
         *,
@@ -286,6 +318,8 @@ Global___ListPartitionMembersRequest: _TypeAlias = ListPartitionMembersRequest  
 
 @_typing.final
 class AddPartitionMemberRequest(_message.Message):
+    """Request of `PartitionService.AddPartitionMember`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
@@ -293,6 +327,7 @@ class AddPartitionMemberRequest(_message.Message):
     IDS_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the partition."""
     id: _builtins.str
     """Xname of a component."""
     if_revision: _builtins.int
@@ -321,6 +356,8 @@ Global___AddPartitionMemberRequest: _TypeAlias = AddPartitionMemberRequest  # no
 
 @_typing.final
 class RemovePartitionMemberRequest(_message.Message):
+    """Request of `PartitionService.RemovePartitionMember`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
@@ -328,6 +365,7 @@ class RemovePartitionMemberRequest(_message.Message):
     IDS_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the partition."""
     id: _builtins.str
     """Xname of a member."""
     if_revision: _builtins.int

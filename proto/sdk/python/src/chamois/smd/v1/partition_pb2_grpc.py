@@ -89,7 +89,8 @@ class PartitionServiceServicer(object):
     """
 
     def ListPartitions(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """All partitions that match every given filter, sorted by name.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -103,31 +104,36 @@ class PartitionServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListPartitionNames(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """The names of all partitions.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetPartition(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One partition. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PatchPartition(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Changes what is given of one partition.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeletePartition(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Removes one partition; its members stay. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListPartitionMembers(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """The members of one partition, sorted.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

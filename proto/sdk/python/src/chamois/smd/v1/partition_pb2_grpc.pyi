@@ -36,15 +36,21 @@ class PartitionServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PartitionServiceAsyncStub: ...
     ListPartitions: _grpc.UnaryUnaryMultiCallable[_partition_pb2.ListPartitionsRequest, _partition_pb2.ListPartitionsResponse]
+    """All partitions that match every given filter, sorted by name."""
     CreatePartition: _grpc.UnaryUnaryMultiCallable[_partition_pb2.Partition, _group_pb2.ResourceUris]
     """A name that exists, or a member that is in another partition: ALREADY_EXISTS or FAILED_PRECONDITION, and nothing is
     stored.
     """
     ListPartitionNames: _grpc.UnaryUnaryMultiCallable[_partition_pb2.ListPartitionNamesRequest, _partition_pb2.ListPartitionNamesResponse]
+    """The names of all partitions."""
     GetPartition: _grpc.UnaryUnaryMultiCallable[_partition_pb2.GetPartitionRequest, _partition_pb2.Partition]
+    """One partition. One that is not there: NOT_FOUND."""
     PatchPartition: _grpc.UnaryUnaryMultiCallable[_partition_pb2.PatchPartitionRequest, _partition_pb2.PartitionChange]
+    """Changes what is given of one partition."""
     DeletePartition: _grpc.UnaryUnaryMultiCallable[_partition_pb2.DeletePartitionRequest, _common_pb2.DeleteResponse]
+    """Removes one partition; its members stay. One that is not there: NOT_FOUND."""
     ListPartitionMembers: _grpc.UnaryUnaryMultiCallable[_partition_pb2.ListPartitionMembersRequest, _group_pb2.GroupMembers]
+    """The members of one partition, sorted."""
     AddPartitionMember: _grpc.UnaryUnaryMultiCallable[_partition_pb2.AddPartitionMemberRequest, _group_pb2.ResourceUris]
     """Adds members, all or none. A component that is a member already: ALREADY_EXISTS."""
     RemovePartitionMember: _grpc.UnaryUnaryMultiCallable[_partition_pb2.RemovePartitionMemberRequest, _common_pb2.DeleteResponse]
@@ -56,15 +62,21 @@ class PartitionServiceAsyncStub(PartitionServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListPartitions: _aio.UnaryUnaryMultiCallable[_partition_pb2.ListPartitionsRequest, _partition_pb2.ListPartitionsResponse]  # type: ignore[assignment]
+    """All partitions that match every given filter, sorted by name."""
     CreatePartition: _aio.UnaryUnaryMultiCallable[_partition_pb2.Partition, _group_pb2.ResourceUris]  # type: ignore[assignment]
     """A name that exists, or a member that is in another partition: ALREADY_EXISTS or FAILED_PRECONDITION, and nothing is
     stored.
     """
     ListPartitionNames: _aio.UnaryUnaryMultiCallable[_partition_pb2.ListPartitionNamesRequest, _partition_pb2.ListPartitionNamesResponse]  # type: ignore[assignment]
+    """The names of all partitions."""
     GetPartition: _aio.UnaryUnaryMultiCallable[_partition_pb2.GetPartitionRequest, _partition_pb2.Partition]  # type: ignore[assignment]
+    """One partition. One that is not there: NOT_FOUND."""
     PatchPartition: _aio.UnaryUnaryMultiCallable[_partition_pb2.PatchPartitionRequest, _partition_pb2.PartitionChange]  # type: ignore[assignment]
+    """Changes what is given of one partition."""
     DeletePartition: _aio.UnaryUnaryMultiCallable[_partition_pb2.DeletePartitionRequest, _common_pb2.DeleteResponse]  # type: ignore[assignment]
+    """Removes one partition; its members stay. One that is not there: NOT_FOUND."""
     ListPartitionMembers: _aio.UnaryUnaryMultiCallable[_partition_pb2.ListPartitionMembersRequest, _group_pb2.GroupMembers]  # type: ignore[assignment]
+    """The members of one partition, sorted."""
     AddPartitionMember: _aio.UnaryUnaryMultiCallable[_partition_pb2.AddPartitionMemberRequest, _group_pb2.ResourceUris]  # type: ignore[assignment]
     """Adds members, all or none. A component that is a member already: ALREADY_EXISTS."""
     RemovePartitionMember: _aio.UnaryUnaryMultiCallable[_partition_pb2.RemovePartitionMemberRequest, _common_pb2.DeleteResponse]  # type: ignore[assignment]
@@ -78,7 +90,8 @@ class PartitionServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _partition_pb2.ListPartitionsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_partition_pb2.ListPartitionsResponse, _abc.Awaitable[_partition_pb2.ListPartitionsResponse]]: ...
+    ) -> _typing.Union[_partition_pb2.ListPartitionsResponse, _abc.Awaitable[_partition_pb2.ListPartitionsResponse]]:
+        """All partitions that match every given filter, sorted by name."""
 
     @_abc_1.abstractmethod
     def CreatePartition(
@@ -95,35 +108,40 @@ class PartitionServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _partition_pb2.ListPartitionNamesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_partition_pb2.ListPartitionNamesResponse, _abc.Awaitable[_partition_pb2.ListPartitionNamesResponse]]: ...
+    ) -> _typing.Union[_partition_pb2.ListPartitionNamesResponse, _abc.Awaitable[_partition_pb2.ListPartitionNamesResponse]]:
+        """The names of all partitions."""
 
     @_abc_1.abstractmethod
     def GetPartition(
         self,
         request: _partition_pb2.GetPartitionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_partition_pb2.Partition, _abc.Awaitable[_partition_pb2.Partition]]: ...
+    ) -> _typing.Union[_partition_pb2.Partition, _abc.Awaitable[_partition_pb2.Partition]]:
+        """One partition. One that is not there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def PatchPartition(
         self,
         request: _partition_pb2.PatchPartitionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_partition_pb2.PartitionChange, _abc.Awaitable[_partition_pb2.PartitionChange]]: ...
+    ) -> _typing.Union[_partition_pb2.PartitionChange, _abc.Awaitable[_partition_pb2.PartitionChange]]:
+        """Changes what is given of one partition."""
 
     @_abc_1.abstractmethod
     def DeletePartition(
         self,
         request: _partition_pb2.DeletePartitionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]: ...
+    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]:
+        """Removes one partition; its members stay. One that is not there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def ListPartitionMembers(
         self,
         request: _partition_pb2.ListPartitionMembersRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_group_pb2.GroupMembers, _abc.Awaitable[_group_pb2.GroupMembers]]: ...
+    ) -> _typing.Union[_group_pb2.GroupMembers, _abc.Awaitable[_group_pb2.GroupMembers]]:
+        """The members of one partition, sorted."""
 
     @_abc_1.abstractmethod
     def AddPartitionMember(

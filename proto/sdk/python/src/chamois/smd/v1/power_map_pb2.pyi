@@ -35,7 +35,9 @@ class PowerMap(_message.Message):
         """Xnames of power connectors and supplies, in the order given; one at least."""
 
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,
@@ -53,6 +55,8 @@ Global___PowerMap: _TypeAlias = PowerMap  # noqa: Y015
 
 @_typing.final
 class ListPowerMapsRequest(_message.Message):
+    """Request of `PowerMapService.ListPowerMaps`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
@@ -77,12 +81,15 @@ Global___ListPowerMapsRequest: _TypeAlias = ListPowerMapsRequest  # noqa: Y015
 
 @_typing.final
 class ListPowerMapsResponse(_message.Message):
+    """Answer of `PowerMapService.ListPowerMaps`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     POWER_MAPS_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the state that was read."""
     next_page_token: _builtins.str
     """Where the next page begins; empty: there is none."""
     @_builtins.property
@@ -106,12 +113,16 @@ Global___ListPowerMapsResponse: _TypeAlias = ListPowerMapsResponse  # noqa: Y015
 
 @_typing.final
 class PutPowerMapsRequest(_message.Message):
+    """Request of `PowerMapService.PutPowerMaps`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     POWER_MAPS_FIELD_NUMBER: _builtins.int
     IF_REVISIONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def power_maps(self) -> _containers.RepeatedCompositeFieldContainer[Global___PowerMap]: ...
+    def power_maps(self) -> _containers.RepeatedCompositeFieldContainer[Global___PowerMap]:
+        """Each xname once."""
+
     @_builtins.property
     def if_revisions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Refuse (ABORTED) unless the `modified.revision` of each, in the order of the list, equals this; 0: it must not exist
@@ -142,10 +153,13 @@ class PutPowerMapRequest(_message.Message):
     POWERED_BY_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """As in `PowerMap`."""
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the map's `modified.revision` equals this."""
     @_builtins.property
-    def powered_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def powered_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As in `PowerMap`."""
+
     def __init__(
         self,
         *,
@@ -165,6 +179,8 @@ Global___PutPowerMapRequest: _TypeAlias = PutPowerMapRequest  # noqa: Y015
 
 @_typing.final
 class DeletePowerMapsRequest(_message.Message):
+    """Request of `PowerMapService.DeletePowerMaps`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -180,10 +196,13 @@ Global___DeletePowerMapsRequest: _TypeAlias = DeletePowerMapsRequest  # noqa: Y0
 
 @_typing.final
 class GetPowerMapRequest(_message.Message):
+    """Request of `PowerMapService.GetPowerMap`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Xname."""
     def __init__(
         self,
         *,
@@ -199,11 +218,14 @@ Global___GetPowerMapRequest: _TypeAlias = GetPowerMapRequest  # noqa: Y015
 
 @_typing.final
 class DeletePowerMapRequest(_message.Message):
+    """Request of `PowerMapService.DeletePowerMap`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Xname."""
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the map's `modified.revision` equals this."""
     def __init__(

@@ -74,7 +74,8 @@ class PowerMapServiceServicer(object):
     """
 
     def ListPowerMaps(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """All maps, sorted by xname.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -87,13 +88,15 @@ class PowerMapServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeletePowerMaps(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Removes all maps. None there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetPowerMap(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One map. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -106,7 +109,8 @@ class PowerMapServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeletePowerMap(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Removes one map. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

@@ -36,13 +36,17 @@ class PowerMapServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PowerMapServiceAsyncStub: ...
     ListPowerMaps: _grpc.UnaryUnaryMultiCallable[_power_map_pb2.ListPowerMapsRequest, _power_map_pb2.ListPowerMapsResponse]
+    """All maps, sorted by xname."""
     PutPowerMaps: _grpc.UnaryUnaryMultiCallable[_power_map_pb2.PutPowerMapsRequest, _node_map_pb2.MapsResponse]
     """Creates or replaces maps, all or none. HTTP: the body is the list."""
     DeletePowerMaps: _grpc.UnaryUnaryMultiCallable[_power_map_pb2.DeletePowerMapsRequest, _common_pb2.DeleteResponse]
+    """Removes all maps. None there: NOT_FOUND."""
     GetPowerMap: _grpc.UnaryUnaryMultiCallable[_power_map_pb2.GetPowerMapRequest, _power_map_pb2.PowerMap]
+    """One map. One that is not there: NOT_FOUND."""
     PutPowerMap: _grpc.UnaryUnaryMultiCallable[_power_map_pb2.PutPowerMapRequest, _power_map_pb2.PowerMap]
     """Creates or replaces one."""
     DeletePowerMap: _grpc.UnaryUnaryMultiCallable[_power_map_pb2.DeletePowerMapRequest, _common_pb2.DeleteResponse]
+    """Removes one map. One that is not there: NOT_FOUND."""
 
 @_typing.type_check_only
 class PowerMapServiceAsyncStub(PowerMapServiceStub):
@@ -50,13 +54,17 @@ class PowerMapServiceAsyncStub(PowerMapServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListPowerMaps: _aio.UnaryUnaryMultiCallable[_power_map_pb2.ListPowerMapsRequest, _power_map_pb2.ListPowerMapsResponse]  # type: ignore[assignment]
+    """All maps, sorted by xname."""
     PutPowerMaps: _aio.UnaryUnaryMultiCallable[_power_map_pb2.PutPowerMapsRequest, _node_map_pb2.MapsResponse]  # type: ignore[assignment]
     """Creates or replaces maps, all or none. HTTP: the body is the list."""
     DeletePowerMaps: _aio.UnaryUnaryMultiCallable[_power_map_pb2.DeletePowerMapsRequest, _common_pb2.DeleteResponse]  # type: ignore[assignment]
+    """Removes all maps. None there: NOT_FOUND."""
     GetPowerMap: _aio.UnaryUnaryMultiCallable[_power_map_pb2.GetPowerMapRequest, _power_map_pb2.PowerMap]  # type: ignore[assignment]
+    """One map. One that is not there: NOT_FOUND."""
     PutPowerMap: _aio.UnaryUnaryMultiCallable[_power_map_pb2.PutPowerMapRequest, _power_map_pb2.PowerMap]  # type: ignore[assignment]
     """Creates or replaces one."""
     DeletePowerMap: _aio.UnaryUnaryMultiCallable[_power_map_pb2.DeletePowerMapRequest, _common_pb2.DeleteResponse]  # type: ignore[assignment]
+    """Removes one map. One that is not there: NOT_FOUND."""
 
 class PowerMapServiceServicer(metaclass=_abc_1.ABCMeta):
     """SMD's sysinfo/powermaps."""
@@ -66,7 +74,8 @@ class PowerMapServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _power_map_pb2.ListPowerMapsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_power_map_pb2.ListPowerMapsResponse, _abc.Awaitable[_power_map_pb2.ListPowerMapsResponse]]: ...
+    ) -> _typing.Union[_power_map_pb2.ListPowerMapsResponse, _abc.Awaitable[_power_map_pb2.ListPowerMapsResponse]]:
+        """All maps, sorted by xname."""
 
     @_abc_1.abstractmethod
     def PutPowerMaps(
@@ -81,14 +90,16 @@ class PowerMapServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _power_map_pb2.DeletePowerMapsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]: ...
+    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]:
+        """Removes all maps. None there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def GetPowerMap(
         self,
         request: _power_map_pb2.GetPowerMapRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_power_map_pb2.PowerMap, _abc.Awaitable[_power_map_pb2.PowerMap]]: ...
+    ) -> _typing.Union[_power_map_pb2.PowerMap, _abc.Awaitable[_power_map_pb2.PowerMap]]:
+        """One map. One that is not there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def PutPowerMap(
@@ -103,6 +114,7 @@ class PowerMapServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _power_map_pb2.DeletePowerMapRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]: ...
+    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]:
+        """Removes one map. One that is not there: NOT_FOUND."""
 
 def add_PowerMapServiceServicer_to_server(servicer: PowerMapServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

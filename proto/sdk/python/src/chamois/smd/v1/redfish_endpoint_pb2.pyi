@@ -51,29 +51,43 @@ class RedfishEndpoint(_message.Message):
     type: _builtins.str
     """HMS type of `id`."""
     name: _builtins.str
+    """What it is called, for a person."""
     hostname: _builtins.str
     """First label of the name, or an address."""
     domain: _builtins.str
+    """The rest of the name; empty: none."""
     fqdn: _builtins.str
     """Host name and domain, or an address. Unique, whatever its case."""
     enabled: _builtins.bool
+    """Whether it is to be used."""
     uuid: _builtins.str
+    """UUID of its service root; empty: not known."""
     user: _builtins.str
+    """User name that it is logged in to with."""
     use_ssdp: _builtins.bool
+    """HSM's: whether it is found by SSDP. Kept and shown."""
     mac_required: _builtins.bool
+    """HSM's: whether its MAC is needed to know its place. Kept and shown."""
     mac_addr: _builtins.str
     """Lower case with colons."""
     ip_address: _builtins.str
+    """Its address; empty: not known."""
     rediscover_on_update: _builtins.bool
+    """HSM's: whether a change of it asks for a discovery. Kept and shown."""
     template_id: _builtins.str
+    """HSM's: a template for its discovery. Kept and shown."""
     @_builtins.property
-    def discovery_info(self) -> Global___DiscoveryInfo: ...
+    def discovery_info(self) -> Global___DiscoveryInfo:
+        """What is known of its last discovery."""
+
     @_builtins.property
     def discovery_requested(self) -> _object_meta_pb2.Change:
         """Who asked last that it be discovered, until a discovery of it is stored."""
 
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,
@@ -118,6 +132,7 @@ class DiscoveryInfo(_message.Message):
     last_discovery_status: _builtins.str
     """One of SMD's words, e.g. `DiscoverOK`; `NotYetQueried` for what was only posted."""
     redfish_version: _builtins.str
+    """Version of Redfish that it speaks, e.g. `1.6.0`."""
     def __init__(
         self,
         *,
@@ -153,19 +168,33 @@ class ListRedfishEndpointsRequest(_message.Message):
     page_token: _builtins.str
     """`next_page_token` of the answer before; the filters must be the same as there."""
     @_builtins.property
-    def id(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def id(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Xnames."""
+
     @_builtins.property
-    def fqdn(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def fqdn(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Full names."""
+
     @_builtins.property
-    def type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """HMS types, e.g. `NodeBMC`."""
+
     @_builtins.property
-    def uuid(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def uuid(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """UUIDs."""
+
     @_builtins.property
-    def mac_addr(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def mac_addr(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """MACs, in any case."""
+
     @_builtins.property
-    def ip_address(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def ip_address(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Addresses."""
+
     @_builtins.property
-    def last_status(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def last_status(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Statuses of the last discovery, e.g. `DiscoverOK`."""
+
     def __init__(
         self,
         *,
@@ -189,6 +218,8 @@ Global___ListRedfishEndpointsRequest: _TypeAlias = ListRedfishEndpointsRequest  
 
 @_typing.final
 class RedfishEndpoints(_message.Message):
+    """A list of endpoints."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REDFISH_ENDPOINTS_FIELD_NUMBER: _builtins.int
@@ -199,7 +230,9 @@ class RedfishEndpoints(_message.Message):
     next_page_token: _builtins.str
     """Where the next page begins; empty: there is none."""
     @_builtins.property
-    def redfish_endpoints(self) -> _containers.RepeatedCompositeFieldContainer[Global___RedfishEndpoint]: ...
+    def redfish_endpoints(self) -> _containers.RepeatedCompositeFieldContainer[Global___RedfishEndpoint]:
+        """Sorted by xname."""
+
     def __init__(
         self,
         *,
@@ -253,20 +286,33 @@ class RedfishEndpointPayload(_message.Message):
     type: _builtins.str
     """Not read: the type is that of `id`."""
     name: _builtins.str
+    """As in `RedfishEndpoint`."""
     hostname: _builtins.str
+    """As in `RedfishEndpoint`."""
     domain: _builtins.str
+    """As in `RedfishEndpoint`."""
     fqdn: _builtins.str
+    """As in `RedfishEndpoint`."""
     enabled: _builtins.bool
+    """As in `RedfishEndpoint`."""
     uuid: _builtins.str
+    """As in `RedfishEndpoint`."""
     user: _builtins.str
+    """As in `RedfishEndpoint`."""
     password: _builtins.str
     """Sealed before it reaches the log; shown to nobody. Empty: the one that is stored stays."""
     use_ssdp: _builtins.bool
+    """As in `RedfishEndpoint`."""
     mac_required: _builtins.bool
+    """As in `RedfishEndpoint`."""
     mac_addr: _builtins.str
+    """As in `RedfishEndpoint`."""
     ip_address: _builtins.str
+    """As in `RedfishEndpoint`."""
     rediscover_on_update: _builtins.bool
+    """As in `RedfishEndpoint`."""
     template_id: _builtins.str
+    """As in `RedfishEndpoint`."""
     schema_version: _builtins.int
     """1: `systems` and `managers` as Magellan writes them today; 0 or absent: `systems` with Redfish's own documents."""
     parts_are_complete: _builtins.bool
@@ -276,23 +322,33 @@ class RedfishEndpointPayload(_message.Message):
     if_revision: _builtins.int
     """Of an update: refuse (ABORTED; HTTP 412) unless the endpoint's `modified.revision` equals this."""
     @_builtins.property
-    def systems(self) -> _containers.RepeatedCompositeFieldContainer[_discovery_payload_pb2.InventoryDetail]: ...
+    def systems(self) -> _containers.RepeatedCompositeFieldContainer[_discovery_payload_pb2.InventoryDetail]:
+        """Computer systems that were found."""
+
     @_builtins.property
-    def managers(self) -> _containers.RepeatedCompositeFieldContainer[_discovery_payload_pb2.PayloadManager]: ...
+    def managers(self) -> _containers.RepeatedCompositeFieldContainer[_discovery_payload_pb2.PayloadManager]:
+        """BMCs and other controllers that were found."""
+
     @_builtins.property
     def pdu_inventory(self) -> _discovery_payload_pb2.PduInventory:
         """The endpoint is a rack PDU; then systems and managers are not read."""
 
     @_builtins.property
-    def redfish_endpoints(self) -> _containers.RepeatedCompositeFieldContainer[Global___RedfishEndpointPayload]: ...
+    def redfish_endpoints(self) -> _containers.RepeatedCompositeFieldContainer[Global___RedfishEndpointPayload]:
+        """Several endpoints."""
+
     @_builtins.property
     def discovery_info(self) -> Global___DiscoveryInfo:
         """What a discovery, or a copy of another SMD, knows in its final form."""
 
     @_builtins.property
-    def component_endpoints(self) -> _containers.RepeatedCompositeFieldContainer[_component_endpoint_pb2.ComponentEndpoint]: ...
+    def component_endpoints(self) -> _containers.RepeatedCompositeFieldContainer[_component_endpoint_pb2.ComponentEndpoint]:
+        """See `discovery_info`."""
+
     @_builtins.property
-    def service_endpoints(self) -> _containers.RepeatedCompositeFieldContainer[_service_endpoint_pb2.ServiceEndpoint]: ...
+    def service_endpoints(self) -> _containers.RepeatedCompositeFieldContainer[_service_endpoint_pb2.ServiceEndpoint]:
+        """See `discovery_info`."""
+
     @_builtins.property
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[_discovery_payload_pb2.PayloadPart]:
         """What is in its enclosure, e.g. power supplies."""
@@ -357,6 +413,8 @@ Global___RedfishEndpointPayload: _TypeAlias = RedfishEndpointPayload  # noqa: Y0
 
 @_typing.final
 class DeleteRedfishEndpointsRequest(_message.Message):
+    """Request of `RedfishEndpointService.DeleteRedfishEndpoints`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -372,10 +430,13 @@ Global___DeleteRedfishEndpointsRequest: _TypeAlias = DeleteRedfishEndpointsReque
 
 @_typing.final
 class GetRedfishEndpointRequest(_message.Message):
+    """Request of `RedfishEndpointService.GetRedfishEndpoint`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Xname."""
     def __init__(
         self,
         *,
@@ -412,21 +473,35 @@ class PatchRedfishEndpointRequest(_message.Message):
     TEMPLATE_ID_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Xname."""
     name: _builtins.str
+    """As in `RedfishEndpoint`."""
     hostname: _builtins.str
+    """As in `RedfishEndpoint`."""
     domain: _builtins.str
+    """As in `RedfishEndpoint`."""
     fqdn: _builtins.str
+    """As in `RedfishEndpoint`."""
     enabled: _builtins.bool
+    """As in `RedfishEndpoint`."""
     uuid: _builtins.str
+    """As in `RedfishEndpoint`."""
     user: _builtins.str
+    """As in `RedfishEndpoint`."""
     password: _builtins.str
     """As in `RedfishEndpointPayload`."""
     use_ssdp: _builtins.bool
+    """As in `RedfishEndpoint`."""
     mac_required: _builtins.bool
+    """As in `RedfishEndpoint`."""
     mac_addr: _builtins.str
+    """As in `RedfishEndpoint`."""
     ip_address: _builtins.str
+    """As in `RedfishEndpoint`."""
     rediscover_on_update: _builtins.bool
+    """As in `RedfishEndpoint`."""
     template_id: _builtins.str
+    """As in `RedfishEndpoint`."""
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the endpoint's `modified.revision` equals this."""
     def __init__(
@@ -514,11 +589,14 @@ Global___PatchRedfishEndpointRequest: _TypeAlias = PatchRedfishEndpointRequest  
 
 @_typing.final
 class DeleteRedfishEndpointRequest(_message.Message):
+    """Request of `RedfishEndpointService.DeleteRedfishEndpoint`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Xname."""
     if_revision: _builtins.int
     """Refuse (ABORTED; HTTP 412) unless the endpoint's `modified.revision` equals this."""
     def __init__(
@@ -539,10 +617,13 @@ Global___DeleteRedfishEndpointRequest: _TypeAlias = DeleteRedfishEndpointRequest
 
 @_typing.final
 class QueryRedfishEndpointsRequest(_message.Message):
+    """Request of `RedfishEndpointService.QueryRedfishEndpoints`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Xname of a place; `all` and `s0` are everything."""
     def __init__(
         self,
         *,

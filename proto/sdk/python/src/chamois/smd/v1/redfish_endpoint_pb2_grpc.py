@@ -107,7 +107,8 @@ class RedfishEndpointServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetRedfishEndpoint(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One endpoint. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -121,13 +122,15 @@ class RedfishEndpointServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def PatchRedfishEndpoint(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Changes what is given of one endpoint.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteRedfishEndpoint(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Removes one endpoint, as `DeleteRedfishEndpoints` does. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

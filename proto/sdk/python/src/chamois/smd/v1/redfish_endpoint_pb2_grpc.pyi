@@ -46,12 +46,15 @@ class RedfishEndpointServiceStub:
     Ethernet interfaces stay as they are.
     """
     GetRedfishEndpoint: _grpc.UnaryUnaryMultiCallable[_redfish_endpoint_pb2.GetRedfishEndpointRequest, _redfish_endpoint_pb2.RedfishEndpoint]
+    """One endpoint. One that is not there: NOT_FOUND."""
     UpdateRedfishEndpoint: _grpc.UnaryUnaryMultiCallable[_redfish_endpoint_pb2.RedfishEndpointPayload, _redfish_endpoint_pb2.RedfishEndpoint]
     """Creates the endpoint or replaces what is known of it; what was found behind it updates what is stored, and
     Ethernet interfaces move to the component that they were found at.
     """
     PatchRedfishEndpoint: _grpc.UnaryUnaryMultiCallable[_redfish_endpoint_pb2.PatchRedfishEndpointRequest, _redfish_endpoint_pb2.RedfishEndpoint]
+    """Changes what is given of one endpoint."""
     DeleteRedfishEndpoint: _grpc.UnaryUnaryMultiCallable[_redfish_endpoint_pb2.DeleteRedfishEndpointRequest, _common_pb2.DeleteResponse]
+    """Removes one endpoint, as `DeleteRedfishEndpoints` does. One that is not there: NOT_FOUND."""
     QueryRedfishEndpoints: _grpc.UnaryUnaryMultiCallable[_redfish_endpoint_pb2.QueryRedfishEndpointsRequest, _redfish_endpoint_pb2.RedfishEndpoints]
     """The endpoints at a place and below it; `all` and `s0` are everything."""
 
@@ -71,12 +74,15 @@ class RedfishEndpointServiceAsyncStub(RedfishEndpointServiceStub):
     Ethernet interfaces stay as they are.
     """
     GetRedfishEndpoint: _aio.UnaryUnaryMultiCallable[_redfish_endpoint_pb2.GetRedfishEndpointRequest, _redfish_endpoint_pb2.RedfishEndpoint]  # type: ignore[assignment]
+    """One endpoint. One that is not there: NOT_FOUND."""
     UpdateRedfishEndpoint: _aio.UnaryUnaryMultiCallable[_redfish_endpoint_pb2.RedfishEndpointPayload, _redfish_endpoint_pb2.RedfishEndpoint]  # type: ignore[assignment]
     """Creates the endpoint or replaces what is known of it; what was found behind it updates what is stored, and
     Ethernet interfaces move to the component that they were found at.
     """
     PatchRedfishEndpoint: _aio.UnaryUnaryMultiCallable[_redfish_endpoint_pb2.PatchRedfishEndpointRequest, _redfish_endpoint_pb2.RedfishEndpoint]  # type: ignore[assignment]
+    """Changes what is given of one endpoint."""
     DeleteRedfishEndpoint: _aio.UnaryUnaryMultiCallable[_redfish_endpoint_pb2.DeleteRedfishEndpointRequest, _common_pb2.DeleteResponse]  # type: ignore[assignment]
+    """Removes one endpoint, as `DeleteRedfishEndpoints` does. One that is not there: NOT_FOUND."""
     QueryRedfishEndpoints: _aio.UnaryUnaryMultiCallable[_redfish_endpoint_pb2.QueryRedfishEndpointsRequest, _redfish_endpoint_pb2.RedfishEndpoints]  # type: ignore[assignment]
     """The endpoints at a place and below it; `all` and `s0` are everything."""
 
@@ -116,7 +122,8 @@ class RedfishEndpointServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _redfish_endpoint_pb2.GetRedfishEndpointRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_redfish_endpoint_pb2.RedfishEndpoint, _abc.Awaitable[_redfish_endpoint_pb2.RedfishEndpoint]]: ...
+    ) -> _typing.Union[_redfish_endpoint_pb2.RedfishEndpoint, _abc.Awaitable[_redfish_endpoint_pb2.RedfishEndpoint]]:
+        """One endpoint. One that is not there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def UpdateRedfishEndpoint(
@@ -133,14 +140,16 @@ class RedfishEndpointServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _redfish_endpoint_pb2.PatchRedfishEndpointRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_redfish_endpoint_pb2.RedfishEndpoint, _abc.Awaitable[_redfish_endpoint_pb2.RedfishEndpoint]]: ...
+    ) -> _typing.Union[_redfish_endpoint_pb2.RedfishEndpoint, _abc.Awaitable[_redfish_endpoint_pb2.RedfishEndpoint]]:
+        """Changes what is given of one endpoint."""
 
     @_abc_1.abstractmethod
     def DeleteRedfishEndpoint(
         self,
         request: _redfish_endpoint_pb2.DeleteRedfishEndpointRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]: ...
+    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]:
+        """Removes one endpoint, as `DeleteRedfishEndpoints` does. One that is not there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def QueryRedfishEndpoints(

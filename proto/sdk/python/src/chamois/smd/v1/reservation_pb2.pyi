@@ -40,7 +40,9 @@ class ComponentReservation(_message.Message):
     expires_at_ms: _builtins.int
     """Cluster time from which on it counts as absent, milliseconds since the Unix epoch; 0: it does not expire."""
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,
@@ -60,16 +62,23 @@ Global___ComponentReservation: _TypeAlias = ComponentReservation  # noqa: Y015
 
 @_typing.final
 class Reservations(_message.Message):
+    """What became of each component."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SUCCESS_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     @_builtins.property
-    def success(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reservation]: ...
+    def success(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reservation]:
+        """Those that are reserved, with their keys."""
+
     @_builtins.property
-    def failure(self) -> _containers.RepeatedCompositeFieldContainer[_lock_pb2.LockFailure]: ...
+    def failure(self) -> _containers.RepeatedCompositeFieldContainer[_lock_pb2.LockFailure]:
+        """Those that are not, and why."""
+
     def __init__(
         self,
         *,
@@ -87,6 +96,8 @@ Global___Reservations: _TypeAlias = Reservations  # noqa: Y015
 
 @_typing.final
 class Reservation(_message.Message):
+    """A component that is reserved."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
@@ -123,6 +134,8 @@ Global___Reservation: _TypeAlias = Reservation  # noqa: Y015
 
 @_typing.final
 class ComponentKey(_message.Message):
+    """A key of a reservation."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
@@ -130,6 +143,7 @@ class ComponentKey(_message.Message):
     id: _builtins.str
     """Xname."""
     key: _builtins.str
+    """Reservation key or deputy key, as the field says that it is in."""
     def __init__(
         self,
         *,
@@ -146,6 +160,8 @@ Global___ComponentKey: _TypeAlias = ComponentKey  # noqa: Y015
 
 @_typing.final
 class HeldReservations(_message.Message):
+    """Reservations that the caller has the keys of."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     RESERVATION_KEYS_FIELD_NUMBER: _builtins.int
@@ -156,7 +172,9 @@ class HeldReservations(_message.Message):
     reservation_duration: _builtins.int
     """Minutes, 1 to 15. Of renewals only."""
     @_builtins.property
-    def reservation_keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___ComponentKey]: ...
+    def reservation_keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___ComponentKey]:
+        """One at least."""
+
     def __init__(
         self,
         *,
@@ -174,11 +192,15 @@ Global___HeldReservations: _TypeAlias = HeldReservations  # noqa: Y015
 
 @_typing.final
 class CheckReservationsRequest(_message.Message):
+    """Request of `ReservationService.CheckServiceReservations`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     DEPUTY_KEYS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def deputy_keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___ComponentKey]: ...
+    def deputy_keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___ComponentKey]:
+        """One at least."""
+
     def __init__(
         self,
         *,

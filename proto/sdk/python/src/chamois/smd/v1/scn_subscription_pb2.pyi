@@ -50,13 +50,21 @@ class ScnSubscription(_message.Message):
         """Tell when Role, SubRole, SoftwareStatus or State becomes one of these."""
 
     @_builtins.property
-    def sub_roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def sub_roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """See `roles`."""
+
     @_builtins.property
-    def software_status(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def software_status(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """See `roles`."""
+
     @_builtins.property
-    def states(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def states(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """See `roles`."""
+
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,
@@ -83,6 +91,8 @@ Global___ScnSubscription: _TypeAlias = ScnSubscription  # noqa: Y015
 
 @_typing.final
 class ListScnSubscriptionsRequest(_message.Message):
+    """Request of `ScnSubscriptionService.ListScnSubscriptions`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -98,11 +108,14 @@ Global___ListScnSubscriptionsRequest: _TypeAlias = ListScnSubscriptionsRequest  
 
 @_typing.final
 class ListScnSubscriptionsResponse(_message.Message):
+    """Answer of `ScnSubscriptionService.ListScnSubscriptions`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SUBSCRIPTION_LIST_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the state that was read."""
     @_builtins.property
     def subscription_list(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScnSubscription]:
         """Sorted by id."""
@@ -123,6 +136,8 @@ Global___ListScnSubscriptionsResponse: _TypeAlias = ListScnSubscriptionsResponse
 
 @_typing.final
 class DeleteScnSubscriptionsRequest(_message.Message):
+    """Request of `ScnSubscriptionService.DeleteScnSubscriptions`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -138,10 +153,13 @@ Global___DeleteScnSubscriptionsRequest: _TypeAlias = DeleteScnSubscriptionsReque
 
 @_typing.final
 class GetScnSubscriptionRequest(_message.Message):
+    """Request of `ScnSubscriptionService.GetScnSubscription`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Id of the subscription, a number."""
     def __init__(
         self,
         *,
@@ -170,17 +188,29 @@ class PutScnSubscriptionRequest(_message.Message):
     STATES_FIELD_NUMBER: _builtins.int
     URL_FIELD_NUMBER: _builtins.int
     subscription_id: _builtins.str
+    """Id of the subscription, a number."""
     subscriber: _builtins.str
+    """As in `ScnSubscription`."""
     enabled: _builtins.bool
+    """As in `ScnSubscription`."""
     url: _builtins.str
+    """As in `ScnSubscription`."""
     @_builtins.property
-    def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As in `ScnSubscription`."""
+
     @_builtins.property
-    def sub_roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def sub_roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As in `ScnSubscription`."""
+
     @_builtins.property
-    def software_status(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def software_status(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As in `ScnSubscription`."""
+
     @_builtins.property
-    def states(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def states(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As in `ScnSubscription`."""
+
     def __init__(
         self,
         *,
@@ -205,6 +235,8 @@ Global___PutScnSubscriptionRequest: _TypeAlias = PutScnSubscriptionRequest  # no
 
 @_typing.final
 class PatchScnSubscriptionRequest(_message.Message):
+    """Request of `ScnSubscriptionService.PatchScnSubscription`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SUBSCRIPTION_ID_FIELD_NUMBER: _builtins.int
@@ -215,17 +247,27 @@ class PatchScnSubscriptionRequest(_message.Message):
     SOFTWARE_STATUS_FIELD_NUMBER: _builtins.int
     STATES_FIELD_NUMBER: _builtins.int
     subscription_id: _builtins.str
+    """Id of the subscription, a number."""
     op: _builtins.str
     """`add`, `remove` or `replace`."""
     enabled: _builtins.bool
+    """As in `ScnSubscription`."""
     @_builtins.property
-    def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As in `ScnSubscription`."""
+
     @_builtins.property
-    def sub_roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def sub_roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As in `ScnSubscription`."""
+
     @_builtins.property
-    def software_status(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def software_status(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As in `ScnSubscription`."""
+
     @_builtins.property
-    def states(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def states(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As in `ScnSubscription`."""
+
     def __init__(
         self,
         *,
@@ -249,10 +291,13 @@ Global___PatchScnSubscriptionRequest: _TypeAlias = PatchScnSubscriptionRequest  
 
 @_typing.final
 class ScnSubscriptionChange(_message.Message):
+    """What a change of a subscription answers."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """Revision of the change; of the state, if there was nothing to change."""
     def __init__(
         self,
         *,
@@ -268,10 +313,13 @@ Global___ScnSubscriptionChange: _TypeAlias = ScnSubscriptionChange  # noqa: Y015
 
 @_typing.final
 class DeleteScnSubscriptionRequest(_message.Message):
+    """Request of `ScnSubscriptionService.DeleteScnSubscription`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """Id of the subscription, a number."""
     def __init__(
         self,
         *,

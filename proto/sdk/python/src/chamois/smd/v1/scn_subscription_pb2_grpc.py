@@ -78,7 +78,8 @@ class ScnSubscriptionServiceServicer(object):
     """
 
     def ListScnSubscriptions(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """All subscriptions.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -91,31 +92,36 @@ class ScnSubscriptionServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteScnSubscriptions(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Removes all subscriptions; that there are none is no error.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetScnSubscription(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One subscription. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PutScnSubscription(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Replaces one subscription. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PatchScnSubscription(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Adds, removes or replaces triggers of one subscription.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteScnSubscription(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Removes one subscription. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

@@ -35,13 +35,19 @@ class ScnSubscriptionServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ScnSubscriptionServiceAsyncStub: ...
     ListScnSubscriptions: _grpc.UnaryUnaryMultiCallable[_scn_subscription_pb2.ListScnSubscriptionsRequest, _scn_subscription_pb2.ListScnSubscriptionsResponse]
+    """All subscriptions."""
     CreateScnSubscription: _grpc.UnaryUnaryMultiCallable[_scn_subscription_pb2.ScnSubscription, _scn_subscription_pb2.ScnSubscription]
     """Creates one, or replaces the triggers of the one with the same subscriber and URL."""
     DeleteScnSubscriptions: _grpc.UnaryUnaryMultiCallable[_scn_subscription_pb2.DeleteScnSubscriptionsRequest, _common_pb2.DeleteResponse]
+    """Removes all subscriptions; that there are none is no error."""
     GetScnSubscription: _grpc.UnaryUnaryMultiCallable[_scn_subscription_pb2.GetScnSubscriptionRequest, _scn_subscription_pb2.ScnSubscription]
+    """One subscription. One that is not there: NOT_FOUND."""
     PutScnSubscription: _grpc.UnaryUnaryMultiCallable[_scn_subscription_pb2.PutScnSubscriptionRequest, _scn_subscription_pb2.ScnSubscriptionChange]
+    """Replaces one subscription. One that is not there: NOT_FOUND."""
     PatchScnSubscription: _grpc.UnaryUnaryMultiCallable[_scn_subscription_pb2.PatchScnSubscriptionRequest, _scn_subscription_pb2.ScnSubscriptionChange]
+    """Adds, removes or replaces triggers of one subscription."""
     DeleteScnSubscription: _grpc.UnaryUnaryMultiCallable[_scn_subscription_pb2.DeleteScnSubscriptionRequest, _common_pb2.DeleteResponse]
+    """Removes one subscription. One that is not there: NOT_FOUND."""
 
 @_typing.type_check_only
 class ScnSubscriptionServiceAsyncStub(ScnSubscriptionServiceStub):
@@ -49,13 +55,19 @@ class ScnSubscriptionServiceAsyncStub(ScnSubscriptionServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListScnSubscriptions: _aio.UnaryUnaryMultiCallable[_scn_subscription_pb2.ListScnSubscriptionsRequest, _scn_subscription_pb2.ListScnSubscriptionsResponse]  # type: ignore[assignment]
+    """All subscriptions."""
     CreateScnSubscription: _aio.UnaryUnaryMultiCallable[_scn_subscription_pb2.ScnSubscription, _scn_subscription_pb2.ScnSubscription]  # type: ignore[assignment]
     """Creates one, or replaces the triggers of the one with the same subscriber and URL."""
     DeleteScnSubscriptions: _aio.UnaryUnaryMultiCallable[_scn_subscription_pb2.DeleteScnSubscriptionsRequest, _common_pb2.DeleteResponse]  # type: ignore[assignment]
+    """Removes all subscriptions; that there are none is no error."""
     GetScnSubscription: _aio.UnaryUnaryMultiCallable[_scn_subscription_pb2.GetScnSubscriptionRequest, _scn_subscription_pb2.ScnSubscription]  # type: ignore[assignment]
+    """One subscription. One that is not there: NOT_FOUND."""
     PutScnSubscription: _aio.UnaryUnaryMultiCallable[_scn_subscription_pb2.PutScnSubscriptionRequest, _scn_subscription_pb2.ScnSubscriptionChange]  # type: ignore[assignment]
+    """Replaces one subscription. One that is not there: NOT_FOUND."""
     PatchScnSubscription: _aio.UnaryUnaryMultiCallable[_scn_subscription_pb2.PatchScnSubscriptionRequest, _scn_subscription_pb2.ScnSubscriptionChange]  # type: ignore[assignment]
+    """Adds, removes or replaces triggers of one subscription."""
     DeleteScnSubscription: _aio.UnaryUnaryMultiCallable[_scn_subscription_pb2.DeleteScnSubscriptionRequest, _common_pb2.DeleteResponse]  # type: ignore[assignment]
+    """Removes one subscription. One that is not there: NOT_FOUND."""
 
 class ScnSubscriptionServiceServicer(metaclass=_abc_1.ABCMeta):
     """SMD's Subscriptions/SCN. What is told, and when, is in the service's OVERVIEW."""
@@ -65,7 +77,8 @@ class ScnSubscriptionServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _scn_subscription_pb2.ListScnSubscriptionsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_scn_subscription_pb2.ListScnSubscriptionsResponse, _abc.Awaitable[_scn_subscription_pb2.ListScnSubscriptionsResponse]]: ...
+    ) -> _typing.Union[_scn_subscription_pb2.ListScnSubscriptionsResponse, _abc.Awaitable[_scn_subscription_pb2.ListScnSubscriptionsResponse]]:
+        """All subscriptions."""
 
     @_abc_1.abstractmethod
     def CreateScnSubscription(
@@ -80,34 +93,39 @@ class ScnSubscriptionServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _scn_subscription_pb2.DeleteScnSubscriptionsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]: ...
+    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]:
+        """Removes all subscriptions; that there are none is no error."""
 
     @_abc_1.abstractmethod
     def GetScnSubscription(
         self,
         request: _scn_subscription_pb2.GetScnSubscriptionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_scn_subscription_pb2.ScnSubscription, _abc.Awaitable[_scn_subscription_pb2.ScnSubscription]]: ...
+    ) -> _typing.Union[_scn_subscription_pb2.ScnSubscription, _abc.Awaitable[_scn_subscription_pb2.ScnSubscription]]:
+        """One subscription. One that is not there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def PutScnSubscription(
         self,
         request: _scn_subscription_pb2.PutScnSubscriptionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_scn_subscription_pb2.ScnSubscriptionChange, _abc.Awaitable[_scn_subscription_pb2.ScnSubscriptionChange]]: ...
+    ) -> _typing.Union[_scn_subscription_pb2.ScnSubscriptionChange, _abc.Awaitable[_scn_subscription_pb2.ScnSubscriptionChange]]:
+        """Replaces one subscription. One that is not there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def PatchScnSubscription(
         self,
         request: _scn_subscription_pb2.PatchScnSubscriptionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_scn_subscription_pb2.ScnSubscriptionChange, _abc.Awaitable[_scn_subscription_pb2.ScnSubscriptionChange]]: ...
+    ) -> _typing.Union[_scn_subscription_pb2.ScnSubscriptionChange, _abc.Awaitable[_scn_subscription_pb2.ScnSubscriptionChange]]:
+        """Adds, removes or replaces triggers of one subscription."""
 
     @_abc_1.abstractmethod
     def DeleteScnSubscription(
         self,
         request: _scn_subscription_pb2.DeleteScnSubscriptionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]: ...
+    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]:
+        """Removes one subscription. One that is not there: NOT_FOUND."""
 
 def add_ScnSubscriptionServiceServicer_to_server(servicer: ScnSubscriptionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -40,18 +40,23 @@ class ServiceEndpoint(_message.Message):
     redfish_type: _builtins.str
     """The service, e.g. `UpdateService`."""
     redfish_subtype: _builtins.str
+    """Redfish's own kind of it; may be empty."""
     uuid: _builtins.str
+    """UUID of the service; empty: not known."""
     odata_id: _builtins.str
     """Path of the service at the endpoint."""
     redfish_endpoint_fqdn: _builtins.str
     """FQDN of the Redfish endpoint; follows it."""
     redfish_url: _builtins.str
+    """FQDN of the Redfish endpoint, if it has one, and the path of the service."""
     @_builtins.property
     def service_info(self) -> _struct_pb2.Struct:
         """What the service says about itself."""
 
     @_builtins.property
-    def meta(self) -> _object_meta_pb2.ObjectMeta: ...
+    def meta(self) -> _object_meta_pb2.ObjectMeta:
+        """Who made it and who changed it last, when, and at which revision; given by the cluster."""
+
     def __init__(
         self,
         *,
@@ -88,9 +93,13 @@ class ListServiceEndpointsRequest(_message.Message):
     page_token: _builtins.str
     """`next_page_token` of the answer before; the filters must be the same as there."""
     @_builtins.property
-    def service(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def service(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Services, e.g. `UpdateService`."""
+
     @_builtins.property
-    def redfish_endpoint(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def redfish_endpoint(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Xnames of Redfish endpoints."""
+
     def __init__(
         self,
         *,
@@ -109,6 +118,8 @@ Global___ListServiceEndpointsRequest: _TypeAlias = ListServiceEndpointsRequest  
 
 @_typing.final
 class ListServiceEndpointsResponse(_message.Message):
+    """Answer of `ServiceEndpointService.ListServiceEndpoints` and `ServiceEndpointService.ListEndpointsOfService`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SERVICE_ENDPOINTS_FIELD_NUMBER: _builtins.int
@@ -119,7 +130,9 @@ class ListServiceEndpointsResponse(_message.Message):
     next_page_token: _builtins.str
     """Where the next page begins; empty: there is none."""
     @_builtins.property
-    def service_endpoints(self) -> _containers.RepeatedCompositeFieldContainer[Global___ServiceEndpoint]: ...
+    def service_endpoints(self) -> _containers.RepeatedCompositeFieldContainer[Global___ServiceEndpoint]:
+        """Sorted by endpoint and service."""
+
     def __init__(
         self,
         *,
@@ -137,6 +150,8 @@ Global___ListServiceEndpointsResponse: _TypeAlias = ListServiceEndpointsResponse
 
 @_typing.final
 class ListEndpointsOfServiceRequest(_message.Message):
+    """Request of `ServiceEndpointService.ListEndpointsOfService`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SERVICE_FIELD_NUMBER: _builtins.int
@@ -144,12 +159,15 @@ class ListEndpointsOfServiceRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     service: _builtins.str
+    """The service, e.g. `UpdateService`."""
     page_size: _builtins.int
     """At most so many in one answer; 0: all, or 1,000 with a `page_token`. Up to 10,000."""
     page_token: _builtins.str
     """`next_page_token` of the answer before; the filters must be the same as there."""
     @_builtins.property
-    def redfish_endpoint(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def redfish_endpoint(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Xnames of Redfish endpoints."""
+
     def __init__(
         self,
         *,
@@ -168,12 +186,16 @@ Global___ListEndpointsOfServiceRequest: _TypeAlias = ListEndpointsOfServiceReque
 
 @_typing.final
 class GetServiceEndpointRequest(_message.Message):
+    """Request of `ServiceEndpointService.GetServiceEndpoint`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SERVICE_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
     service: _builtins.str
+    """The service, e.g. `UpdateService`."""
     id: _builtins.str
+    """Xname of the Redfish endpoint."""
     def __init__(
         self,
         *,
@@ -190,12 +212,16 @@ Global___GetServiceEndpointRequest: _TypeAlias = GetServiceEndpointRequest  # no
 
 @_typing.final
 class DeleteServiceEndpointRequest(_message.Message):
+    """Request of `ServiceEndpointService.DeleteServiceEndpoint`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SERVICE_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
     service: _builtins.str
+    """The service, e.g. `UpdateService`."""
     id: _builtins.str
+    """Xname of the Redfish endpoint."""
     def __init__(
         self,
         *,
@@ -212,6 +238,8 @@ Global___DeleteServiceEndpointRequest: _TypeAlias = DeleteServiceEndpointRequest
 
 @_typing.final
 class DeleteServiceEndpointsRequest(_message.Message):
+    """Request of `ServiceEndpointService.DeleteServiceEndpoints`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(

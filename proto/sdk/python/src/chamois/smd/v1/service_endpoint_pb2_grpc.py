@@ -75,7 +75,8 @@ class ServiceEndpointServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteServiceEndpoints(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Removes all service endpoints. None there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -88,13 +89,15 @@ class ServiceEndpointServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetServiceEndpoint(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One service of one endpoint. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteServiceEndpoint(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Removes one service of one endpoint. One that is not there: NOT_FOUND.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

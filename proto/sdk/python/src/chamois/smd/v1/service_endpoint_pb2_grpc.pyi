@@ -37,10 +37,13 @@ class ServiceEndpointServiceStub:
     ListServiceEndpoints: _grpc.UnaryUnaryMultiCallable[_service_endpoint_pb2.ListServiceEndpointsRequest, _service_endpoint_pb2.ListServiceEndpointsResponse]
     """Those that match every given filter, sorted by endpoint and service."""
     DeleteServiceEndpoints: _grpc.UnaryUnaryMultiCallable[_service_endpoint_pb2.DeleteServiceEndpointsRequest, _common_pb2.DeleteResponse]
+    """Removes all service endpoints. None there: NOT_FOUND."""
     ListEndpointsOfService: _grpc.UnaryUnaryMultiCallable[_service_endpoint_pb2.ListEndpointsOfServiceRequest, _service_endpoint_pb2.ListServiceEndpointsResponse]
     """Those of one service; the filter `service` of the query does not count."""
     GetServiceEndpoint: _grpc.UnaryUnaryMultiCallable[_service_endpoint_pb2.GetServiceEndpointRequest, _service_endpoint_pb2.ServiceEndpoint]
+    """One service of one endpoint. One that is not there: NOT_FOUND."""
     DeleteServiceEndpoint: _grpc.UnaryUnaryMultiCallable[_service_endpoint_pb2.DeleteServiceEndpointRequest, _common_pb2.DeleteResponse]
+    """Removes one service of one endpoint. One that is not there: NOT_FOUND."""
 
 @_typing.type_check_only
 class ServiceEndpointServiceAsyncStub(ServiceEndpointServiceStub):
@@ -50,10 +53,13 @@ class ServiceEndpointServiceAsyncStub(ServiceEndpointServiceStub):
     ListServiceEndpoints: _aio.UnaryUnaryMultiCallable[_service_endpoint_pb2.ListServiceEndpointsRequest, _service_endpoint_pb2.ListServiceEndpointsResponse]  # type: ignore[assignment]
     """Those that match every given filter, sorted by endpoint and service."""
     DeleteServiceEndpoints: _aio.UnaryUnaryMultiCallable[_service_endpoint_pb2.DeleteServiceEndpointsRequest, _common_pb2.DeleteResponse]  # type: ignore[assignment]
+    """Removes all service endpoints. None there: NOT_FOUND."""
     ListEndpointsOfService: _aio.UnaryUnaryMultiCallable[_service_endpoint_pb2.ListEndpointsOfServiceRequest, _service_endpoint_pb2.ListServiceEndpointsResponse]  # type: ignore[assignment]
     """Those of one service; the filter `service` of the query does not count."""
     GetServiceEndpoint: _aio.UnaryUnaryMultiCallable[_service_endpoint_pb2.GetServiceEndpointRequest, _service_endpoint_pb2.ServiceEndpoint]  # type: ignore[assignment]
+    """One service of one endpoint. One that is not there: NOT_FOUND."""
     DeleteServiceEndpoint: _aio.UnaryUnaryMultiCallable[_service_endpoint_pb2.DeleteServiceEndpointRequest, _common_pb2.DeleteResponse]  # type: ignore[assignment]
+    """Removes one service of one endpoint. One that is not there: NOT_FOUND."""
 
 class ServiceEndpointServiceServicer(metaclass=_abc_1.ABCMeta):
     """SMD's Inventory/ServiceEndpoints."""
@@ -71,7 +77,8 @@ class ServiceEndpointServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _service_endpoint_pb2.DeleteServiceEndpointsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]: ...
+    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]:
+        """Removes all service endpoints. None there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def ListEndpointsOfService(
@@ -86,13 +93,15 @@ class ServiceEndpointServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _service_endpoint_pb2.GetServiceEndpointRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_service_endpoint_pb2.ServiceEndpoint, _abc.Awaitable[_service_endpoint_pb2.ServiceEndpoint]]: ...
+    ) -> _typing.Union[_service_endpoint_pb2.ServiceEndpoint, _abc.Awaitable[_service_endpoint_pb2.ServiceEndpoint]]:
+        """One service of one endpoint. One that is not there: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def DeleteServiceEndpoint(
         self,
         request: _service_endpoint_pb2.DeleteServiceEndpointRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]: ...
+    ) -> _typing.Union[_common_pb2.DeleteResponse, _abc.Awaitable[_common_pb2.DeleteResponse]]:
+        """Removes one service of one endpoint. One that is not there: NOT_FOUND."""
 
 def add_ServiceEndpointServiceServicer_to_server(servicer: ServiceEndpointServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -20,6 +20,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class GetReadyRequest(_message.Message):
+    """Request of `ServiceStatusService.GetReady`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -35,12 +37,16 @@ Global___GetReadyRequest: _TypeAlias = GetReadyRequest  # noqa: Y015
 
 @_typing.final
 class GetReadyResponse(_message.Message):
+    """Answer of `ServiceStatusService.GetReady`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CODE_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     code: _builtins.int
+    """Always 0, as HSM has it."""
     message: _builtins.str
+    """`HSM is healthy`."""
     def __init__(
         self,
         *,
@@ -57,6 +63,8 @@ Global___GetReadyResponse: _TypeAlias = GetReadyResponse  # noqa: Y015
 
 @_typing.final
 class GetLivenessRequest(_message.Message):
+    """Request of `ServiceStatusService.GetLiveness`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -72,6 +80,8 @@ Global___GetLivenessRequest: _TypeAlias = GetLivenessRequest  # noqa: Y015
 
 @_typing.final
 class GetLivenessResponse(_message.Message):
+    """Answer of `ServiceStatusService.GetLiveness`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -87,6 +97,8 @@ Global___GetLivenessResponse: _TypeAlias = GetLivenessResponse  # noqa: Y015
 
 @_typing.final
 class GetValuesRequest(_message.Message):
+    """Request of `ServiceStatusService.GetValues`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     KIND_FIELD_NUMBER: _builtins.int
@@ -120,19 +132,33 @@ class GetValuesResponse(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     TYPE_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def arch(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def arch(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Values of Arch."""
+
     @_builtins.property
-    def flag(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def flag(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Values of Flag."""
+
     @_builtins.property
-    def net_type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def net_type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Values of NetType."""
+
     @_builtins.property
-    def role(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def role(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Values of Role."""
+
     @_builtins.property
-    def sub_role(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def sub_role(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Values of SubRole."""
+
     @_builtins.property
-    def state(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def state(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Values of State."""
+
     @_builtins.property
-    def type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def type(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Values of Type."""
+
     def __init__(
         self,
         *,

@@ -64,7 +64,8 @@ class ServiceStatusServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetLiveness(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """The process answers.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

@@ -36,6 +36,7 @@ class ServiceStatusServiceStub:
     GetReady: _grpc.UnaryUnaryMultiCallable[_service_status_pb2.GetReadyRequest, _service_status_pb2.GetReadyResponse]
     """Ready means: this member knows a leader or applied state it may answer from; else UNAVAILABLE."""
     GetLiveness: _grpc.UnaryUnaryMultiCallable[_service_status_pb2.GetLivenessRequest, _service_status_pb2.GetLivenessResponse]
+    """The process answers."""
     GetValues: _grpc.UnaryUnaryMultiCallable[_service_status_pb2.GetValuesRequest, _service_status_pb2.GetValuesResponse]
     """The values that this service knows for enumerated properties. Roles and subroles may have a site's own, too."""
 
@@ -47,6 +48,7 @@ class ServiceStatusServiceAsyncStub(ServiceStatusServiceStub):
     GetReady: _aio.UnaryUnaryMultiCallable[_service_status_pb2.GetReadyRequest, _service_status_pb2.GetReadyResponse]  # type: ignore[assignment]
     """Ready means: this member knows a leader or applied state it may answer from; else UNAVAILABLE."""
     GetLiveness: _aio.UnaryUnaryMultiCallable[_service_status_pb2.GetLivenessRequest, _service_status_pb2.GetLivenessResponse]  # type: ignore[assignment]
+    """The process answers."""
     GetValues: _aio.UnaryUnaryMultiCallable[_service_status_pb2.GetValuesRequest, _service_status_pb2.GetValuesResponse]  # type: ignore[assignment]
     """The values that this service knows for enumerated properties. Roles and subroles may have a site's own, too."""
 
@@ -66,7 +68,8 @@ class ServiceStatusServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _service_status_pb2.GetLivenessRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_service_status_pb2.GetLivenessResponse, _abc.Awaitable[_service_status_pb2.GetLivenessResponse]]: ...
+    ) -> _typing.Union[_service_status_pb2.GetLivenessResponse, _abc.Awaitable[_service_status_pb2.GetLivenessResponse]]:
+        """The process answers."""
 
     @_abc_1.abstractmethod
     def GetValues(

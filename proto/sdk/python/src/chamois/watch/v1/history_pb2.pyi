@@ -24,6 +24,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ListChangesRequest(_message.Message):
+    """Request of `HistoryService.ListChanges`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     KIND_FIELD_NUMBER: _builtins.int
@@ -56,6 +58,8 @@ Global___ListChangesRequest: _TypeAlias = ListChangesRequest  # noqa: Y015
 
 @_typing.final
 class RollbackRequest(_message.Message):
+    """Request of `HistoryService.Rollback`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     KIND_FIELD_NUMBER: _builtins.int
@@ -65,6 +69,7 @@ class RollbackRequest(_message.Message):
     kind: _builtins.str
     """As in `ListChangesRequest`."""
     id: _builtins.str
+    """As in `ListChangesRequest`."""
     revision: _builtins.int
     """Revision of the change that made it what it is to be again; of a deletion: it is deleted again."""
     if_revision: _builtins.int
@@ -89,6 +94,8 @@ Global___RollbackRequest: _TypeAlias = RollbackRequest  # noqa: Y015
 
 @_typing.final
 class RollbackResponse(_message.Message):
+    """Answer of `HistoryService.Rollback`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
@@ -109,6 +116,8 @@ Global___RollbackResponse: _TypeAlias = RollbackResponse  # noqa: Y015
 
 @_typing.final
 class ListChangesResponse(_message.Message):
+    """Answer of `HistoryService.ListChanges`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CHANGES_FIELD_NUMBER: _builtins.int
@@ -119,7 +128,9 @@ class ListChangesResponse(_message.Message):
     next_page_token: _builtins.str
     """Where the next page begins; empty: there is none."""
     @_builtins.property
-    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___PastChange]: ...
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___PastChange]:
+        """The newest first."""
+
     def __init__(
         self,
         *,

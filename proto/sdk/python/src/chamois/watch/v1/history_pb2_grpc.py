@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class HistoryServiceStub(object):
-    """Missing associated documentation comment in .proto file."""
+    """What became of objects, and the way back.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -47,7 +48,8 @@ class HistoryServiceStub(object):
 
 
 class HistoryServiceServicer(object):
-    """Missing associated documentation comment in .proto file."""
+    """What became of objects, and the way back.
+    """
 
     def ListChanges(self, request, context):
         """Changes of one object, the newest first: those of the last 20 versions, or those that the answering member remembers:
@@ -88,7 +90,8 @@ def add_HistoryServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class HistoryService(object):
-    """Missing associated documentation comment in .proto file."""
+    """What became of objects, and the way back.
+    """
 
     @staticmethod
     def ListChanges(request,

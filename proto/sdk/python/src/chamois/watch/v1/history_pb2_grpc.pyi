@@ -30,6 +30,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class HistoryServiceStub:
+    """What became of objects, and the way back."""
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
@@ -46,6 +48,8 @@ class HistoryServiceStub:
 
 @_typing.type_check_only
 class HistoryServiceAsyncStub(HistoryServiceStub):
+    """What became of objects, and the way back."""
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListChanges: _aio.UnaryUnaryMultiCallable[_history_pb2.ListChangesRequest, _history_pb2.ListChangesResponse]  # type: ignore[assignment]
     """Changes of one object, the newest first: those of the last 20 versions, or those that the answering member remembers:
@@ -58,6 +62,8 @@ class HistoryServiceAsyncStub(HistoryServiceStub):
     """
 
 class HistoryServiceServicer(metaclass=_abc_1.ABCMeta):
+    """What became of objects, and the way back."""
+
     @_abc_1.abstractmethod
     def ListChanges(
         self,

@@ -103,6 +103,8 @@ Global___WatchRequest: _TypeAlias = WatchRequest  # noqa: Y015
 
 @_typing.final
 class WatchResponse(_message.Message):
+    """One message of a watch."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
@@ -113,7 +115,9 @@ class WatchResponse(_message.Message):
 
         OBJECTS_FIELD_NUMBER: _builtins.int
         @_builtins.property
-        def objects(self) -> _containers.RepeatedCompositeFieldContainer[Global___Object]: ...
+        def objects(self) -> _containers.RepeatedCompositeFieldContainer[Global___Object]:
+            """In the order of kinds and keys."""
+
         def __init__(
             self,
             *,
@@ -151,7 +155,9 @@ class WatchResponse(_message.Message):
         continued: _builtins.bool
         """More events of the last revision follow in the next message."""
         @_builtins.property
-        def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]: ...
+        def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
+            """Oldest first."""
+
         def __init__(
             self,
             *,
@@ -185,15 +191,25 @@ class WatchResponse(_message.Message):
     EVENTS_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def header(self) -> Global___WatchHeader: ...
+    def header(self) -> Global___WatchHeader:
+        """Whose answer it is, and how far everything was told."""
+
     @_builtins.property
-    def rows(self) -> Global___WatchResponse.Rows: ...
+    def rows(self) -> Global___WatchResponse.Rows:
+        """The state is told first, where it was asked for."""
+
     @_builtins.property
-    def snapshot_end(self) -> Global___WatchResponse.SnapshotEnd: ...
+    def snapshot_end(self) -> Global___WatchResponse.SnapshotEnd:
+        """The state was told whole."""
+
     @_builtins.property
-    def events(self) -> Global___WatchResponse.Events: ...
+    def events(self) -> Global___WatchResponse.Events:
+        """Changes."""
+
     @_builtins.property
-    def progress(self) -> Global___WatchResponse.Progress: ...
+    def progress(self) -> Global___WatchResponse.Progress:
+        """Nothing has changed."""
+
     def __init__(
         self,
         *,
@@ -215,6 +231,8 @@ Global___WatchResponse: _TypeAlias = WatchResponse  # noqa: Y015
 
 @_typing.final
 class WatchHeader(_message.Message):
+    """Where a watch stands."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CLUSTER_ID_FIELD_NUMBER: _builtins.int
@@ -222,6 +240,7 @@ class WatchHeader(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     HAS_MAJORITY_FIELD_NUMBER: _builtins.int
     cluster_id: _builtins.str
+    """The cluster that revisions are of; a restored one has a new id."""
     member_id: _builtins.int
     """Member that answers."""
     revision: _builtins.int
@@ -246,6 +265,8 @@ Global___WatchHeader: _TypeAlias = WatchHeader  # noqa: Y015
 
 @_typing.final
 class Event(_message.Message):
+    """One change of one object."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     class _Change:
@@ -259,7 +280,9 @@ class Event(_message.Message):
         CHANGE_UPDATED: Event._Change.ValueType  # 2
         CHANGE_DELETED: Event._Change.ValueType  # 3
 
-    class Change(_Change, metaclass=_ChangeEnumTypeWrapper): ...
+    class Change(_Change, metaclass=_ChangeEnumTypeWrapper):
+        """What became of it."""
+
     CHANGE_UNSPECIFIED: Event.Change.ValueType  # 0
     CHANGE_CREATED: Event.Change.ValueType  # 1
     CHANGE_UPDATED: Event.Change.ValueType  # 2
@@ -271,6 +294,7 @@ class Event(_message.Message):
     revision: _builtins.int
     """Log index of the change."""
     change: Global___Event.Change.ValueType
+    """What became of it."""
     @_builtins.property
     def object(self) -> Global___Object:
         """As it is after the change; of what was deleted, as it was before."""
@@ -417,85 +441,152 @@ class Object(_message.Message):
     JOB_FIELD_NUMBER: _builtins.int
     JOB_TARGET_FIELD_NUMBER: _builtins.int
     kind: Global___Object.Kind.ValueType
+    """What it is."""
     key: _builtins.str
     """What it is found by, unique in its kind: an xname, an interface's id, a label, a FRU ID, a name, a network. A boot
     record has the xname and the revision it was created at (`x0c0s0b0n0/17`), a service endpoint the xname and the
     service (`x0c0s0b0/UpdateService`), a job's target the job and the place (`<id>/0`), the cluster's defaults have none.
     """
     @_builtins.property
-    def component(self) -> _component_pb2.Component: ...
+    def component(self) -> _component_pb2.Component:
+        """With `KIND_COMPONENT`."""
+
     @_builtins.property
-    def ethernet_interface(self) -> _ethernet_interface_pb2.EthernetInterface: ...
+    def ethernet_interface(self) -> _ethernet_interface_pb2.EthernetInterface:
+        """With `KIND_ETHERNET_INTERFACE`."""
+
     @_builtins.property
-    def group(self) -> _group_pb2.Group: ...
+    def group(self) -> _group_pb2.Group:
+        """With `KIND_GROUP`."""
+
     @_builtins.property
-    def redfish_endpoint(self) -> _redfish_endpoint_pb2.RedfishEndpoint: ...
+    def redfish_endpoint(self) -> _redfish_endpoint_pb2.RedfishEndpoint:
+        """With `KIND_REDFISH_ENDPOINT`."""
+
     @_builtins.property
-    def component_endpoint(self) -> _component_endpoint_pb2.ComponentEndpoint: ...
+    def component_endpoint(self) -> _component_endpoint_pb2.ComponentEndpoint:
+        """With `KIND_COMPONENT_ENDPOINT`."""
+
     @_builtins.property
-    def service_endpoint(self) -> _service_endpoint_pb2.ServiceEndpoint: ...
+    def service_endpoint(self) -> _service_endpoint_pb2.ServiceEndpoint:
+        """With `KIND_SERVICE_ENDPOINT`."""
+
     @_builtins.property
-    def hardware_location(self) -> _hardware_record_pb2.HardwareLocationRecord: ...
+    def hardware_location(self) -> _hardware_record_pb2.HardwareLocationRecord:
+        """With `KIND_HARDWARE_LOCATION`."""
+
     @_builtins.property
-    def hardware_fru(self) -> _hardware_record_pb2.HardwareFruRecord: ...
+    def hardware_fru(self) -> _hardware_record_pb2.HardwareFruRecord:
+        """With `KIND_HARDWARE_FRU`."""
+
     @_builtins.property
-    def partition(self) -> _partition_pb2.Partition: ...
+    def partition(self) -> _partition_pb2.Partition:
+        """With `KIND_PARTITION`."""
+
     @_builtins.property
-    def node_map(self) -> _node_map_pb2.NodeMap: ...
+    def node_map(self) -> _node_map_pb2.NodeMap:
+        """With `KIND_NODE_MAP`."""
+
     @_builtins.property
-    def boot_parameters(self) -> _boot_parameters_pb2.BootParametersEntry: ...
+    def boot_parameters(self) -> _boot_parameters_pb2.BootParametersEntry:
+        """With `KIND_BOOT_PARAMETERS`."""
+
     @_builtins.property
-    def boot_record(self) -> _boot_record_pb2.BootRecord: ...
+    def boot_record(self) -> _boot_record_pb2.BootRecord:
+        """With `KIND_BOOT_RECORD`."""
+
     @_builtins.property
-    def boot_configuration(self) -> _boot_configuration_pb2.BootConfiguration: ...
+    def boot_configuration(self) -> _boot_configuration_pb2.BootConfiguration:
+        """With `KIND_BOOT_CONFIGURATION`."""
+
     @_builtins.property
-    def boot_rollout(self) -> _boot_rollout_pb2.BootRollout: ...
+    def boot_rollout(self) -> _boot_rollout_pb2.BootRollout:
+        """With `KIND_BOOT_ROLLOUT`."""
+
     @_builtins.property
-    def instance(self) -> _commands_pb2.Instance: ...
+    def instance(self) -> _commands_pb2.Instance:
+        """With `KIND_INSTANCE`."""
+
     @_builtins.property
-    def cluster_defaults(self) -> _cluster_defaults_pb2.ClusterDefaults: ...
+    def cluster_defaults(self) -> _cluster_defaults_pb2.ClusterDefaults:
+        """With `KIND_CLUSTER_DEFAULTS`."""
+
     @_builtins.property
-    def cloud_init_group(self) -> _group_pb2_1.Group: ...
+    def cloud_init_group(self) -> _group_pb2_1.Group:
+        """With `KIND_CLOUD_INIT_GROUP`."""
+
     @_builtins.property
-    def instance_info(self) -> _instance_info_pb2.InstanceInfo: ...
+    def instance_info(self) -> _instance_info_pb2.InstanceInfo:
+        """With `KIND_INSTANCE_INFO`."""
+
     @_builtins.property
-    def profile(self) -> _profile_pb2.Profile: ...
+    def profile(self) -> _profile_pb2.Profile:
+        """With `KIND_PROFILE`."""
+
     @_builtins.property
-    def subnet(self) -> _subnet_pb2.Subnet: ...
+    def subnet(self) -> _subnet_pb2.Subnet:
+        """With `KIND_SUBNET`."""
+
     @_builtins.property
-    def dhcp_lease(self) -> _lease_pb2.DhcpLease: ...
+    def dhcp_lease(self) -> _lease_pb2.DhcpLease:
+        """With `KIND_DHCP_LEASE`."""
+
     @_builtins.property
-    def held_address(self) -> _lease_pb2.HeldAddress: ...
+    def held_address(self) -> _lease_pb2.HeldAddress:
+        """With `KIND_HELD_ADDRESS`."""
+
     @_builtins.property
-    def unknown_client(self) -> _lease_pb2.UnknownClient: ...
+    def unknown_client(self) -> _lease_pb2.UnknownClient:
+        """With `KIND_UNKNOWN_CLIENT`."""
+
     @_builtins.property
-    def dhcp_policy(self) -> _policy_pb2.DhcpPolicy: ...
+    def dhcp_policy(self) -> _policy_pb2.DhcpPolicy:
+        """With `KIND_DHCP_POLICY`."""
+
     @_builtins.property
-    def boot_file(self) -> _boot_file_pb2.BootFile: ...
+    def boot_file(self) -> _boot_file_pb2.BootFile:
+        """With `KIND_BOOT_FILE`."""
+
     @_builtins.property
-    def image(self) -> _image_pb2.Image: ...
+    def image(self) -> _image_pb2.Image:
+        """With `KIND_IMAGE`."""
+
     @_builtins.property
-    def power_map(self) -> _power_map_pb2.PowerMap: ...
+    def power_map(self) -> _power_map_pb2.PowerMap:
+        """With `KIND_POWER_MAP`."""
+
     @_builtins.property
-    def role(self) -> _policy_pb2_1.Role: ...
+    def role(self) -> _policy_pb2_1.Role:
+        """With `KIND_ROLE`."""
+
     @_builtins.property
-    def policy(self) -> _policy_pb2_1.Policy: ...
+    def policy(self) -> _policy_pb2_1.Policy:
+        """With `KIND_POLICY`."""
+
     @_builtins.property
-    def bmc(self) -> _scan_pb2.Bmc: ...
+    def bmc(self) -> _scan_pb2.Bmc:
+        """With `KIND_BMC`."""
+
     @_builtins.property
-    def xname_rule(self) -> _xname_rule_pb2.XnameRule: ...
+    def xname_rule(self) -> _xname_rule_pb2.XnameRule:
+        """With `KIND_XNAME_RULE`."""
+
     @_builtins.property
     def bmc_credential(self) -> _credential_pb2.BmcCredential:
         """Its password is nowhere to be seen."""
 
     @_builtins.property
-    def firmware_inventory(self) -> _firmware_inventory_pb2.FirmwareInventory: ...
+    def firmware_inventory(self) -> _firmware_inventory_pb2.FirmwareInventory:
+        """With `KIND_FIRMWARE_INVENTORY`."""
+
     @_builtins.property
     def job(self) -> _job_pb2.Job:
         """Without what gave its author the right."""
 
     @_builtins.property
-    def job_target(self) -> _job_pb2.JobTarget: ...
+    def job_target(self) -> _job_pb2.JobTarget:
+        """With `KIND_JOB_TARGET`."""
+
     def __init__(
         self,
         *,
