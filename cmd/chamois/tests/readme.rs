@@ -72,6 +72,26 @@ fn every_command_in_the_readme_parses() {
 }
 
 /// The output in the README is that of the demo: the same rows, in the same order.
+/// The programs that `.ci/sdk-go` and `.ci/sdk-python` run against a cluster, and one that the build compiles.
+#[test]
+fn the_programs_shown_are_those_that_run() {
+    for (language, file) in [
+        ("go", "proto/sdk/go/examples/quickstart/main.go"),
+        ("python", "proto/sdk/python/README.md"),
+        ("rust", "crates/rpc/examples/ten_lines.rs"),
+    ] {
+        let program = std::fs::read_to_string(root().join(file)).unwrap();
+        let program: String = program.lines().map(|line| format!("{}\n", line.trim())).collect();
+        let shown = blocks(language);
+        assert_eq!(shown.len(), 1, "{language}");
+        let shown: String = shown[0].iter().map(|line| format!("{}\n", line.trim())).collect();
+        assert!(
+            program.contains(&shown),
+            "{file} does not have these lines:\n{shown}"
+        );
+    }
+}
+
 #[test]
 fn the_demo_shown_is_the_demo() {
     let (code, out, err) = outcome(&chamois(&["demo", "--nodes", "5", "--members", "1"]));
