@@ -71,7 +71,6 @@ fn every_command_in_the_readme_parses() {
     assert!(seen >= 8, "{seen} commands: are the blocks still marked `sh`?");
 }
 
-/// The output in the README is that of the demo: the same rows, in the same order.
 /// The programs that `.ci/sdk-go` and `.ci/sdk-python` run against a cluster, and one that the build compiles.
 #[test]
 fn the_programs_shown_are_those_that_run() {
@@ -92,6 +91,7 @@ fn the_programs_shown_are_those_that_run() {
     }
 }
 
+/// The output in the README is that of the demo: the same rows, in the same order.
 #[test]
 fn the_demo_shown_is_the_demo() {
     let (code, out, err) = outcome(&chamois(&["demo", "--nodes", "5", "--members", "1"]));
