@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, Response, request};
+use http::{HeaderMap, Method, Response, request};
 use http_body::Body as _;
 use rpc::{Caller, LogLimit, SeenAs};
 
@@ -12,6 +12,8 @@ use crate::port::shown;
 
 /// Lines a second of one port; what is more is counted, and the next line says how many were left out.
 const LINES_PER_S_MAX: u32 = 1000;
+/// Longer verbs are nobody's, and a stranger may make up one of a hundred kilobytes.
+const VERB_BYTES_MAX: usize = 16;
 /// Longer ids of requests are nobody's.
 const REQUEST_ID_BYTES_MAX: usize = 64;
 /// Headers in which clients and proxies give a request its id; the first that is there counts.
@@ -65,7 +67,7 @@ impl AccessLog {
             peer: caller.peer,
             connection: caller.identity.principal(),
             seen_as,
-            verb: parts.method.to_string(),
+            verb: verb(&parts.method).to_owned(),
             path: shown(parts.uri.path()),
             request_id: request_id(&parts.headers).to_owned(),
         }
@@ -103,6 +105,13 @@ impl Entry {
             bytes: response.body().size_hint().exact().unwrap_or(0),
             ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         }
+    }
+}
+
+fn verb(method: &Method) -> &str {
+    match method.as_str() {
+        verb if verb.len() <= VERB_BYTES_MAX => verb,
+        _ => "…",
     }
 }
 
@@ -163,6 +172,15 @@ mod tests {
         let uri = format!("/cloud-init/b/1-2/t/{token}/meta-data?token={token}");
         let entry = entry(&uri, &[("authorization", token)]);
         assert!(!format!("{entry:?}").contains(token), "{entry:?}");
+    }
+
+    /// Lines are bounded in number, so each must be in length.
+    #[test]
+    fn a_line_has_a_bound() {
+        let entry = entry(&"/a".repeat(20_000), &[]);
+        assert!(entry.path.len() < 1100, "{} bytes", entry.path.len());
+        let made_up = Method::from_bytes("A".repeat(20_000).as_bytes()).unwrap();
+        assert_eq!((verb(&made_up), verb(&Method::DELETE)), ("…", "DELETE"));
     }
 
     #[test]

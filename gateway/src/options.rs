@@ -92,7 +92,7 @@ pub struct Options {
     /// Whether an address is that of a proxy of the node port, whose `X-Forwarded-For` says which node asks; its connections are
     /// many nodes'. Default: none is.
     pub trusted_proxies: SharedAddresses,
-    /// Whether each request of the API port has a line in the log, target `access`. Default: no.
+    /// Whether each request of the API port, and of each direct one, has a line in the log, target `access`. Default: no.
     pub access_log: bool,
     /// Ports that have the routes of one service, in plain HTTP. Default: none.
     pub direct: Vec<DirectPort>,

@@ -42,6 +42,8 @@ use crate::upstream::{Call, Upstream};
 
 /// Longest segment of a path in the log, bytes.
 const LOGGED_SEGMENT_BYTES_MAX: usize = 40;
+/// Longest path there; no route has a longer one.
+const LOGGED_PATH_BYTES_MAX: usize = 1024;
 
 /// One of the gateway's ports: which routes it has and what a connection may do.
 pub(crate) struct Port {
@@ -387,13 +389,21 @@ fn check_form(headers: &HeaderMap) -> Result<(), Problem> {
     Ok(())
 }
 
-/// A path as the log may have it: a segment that is longer than names are may be a token, and is left out.
+/// A path as the log may have it: a segment that is longer than names are may be a token, and is left out; a path of very many segments
+/// is cut.
 pub(crate) fn shown(path: &str) -> String {
     let segments = path.split('/').map(|segment| match segment.len() {
         0..=LOGGED_SEGMENT_BYTES_MAX => segment,
         _ => "…",
     });
-    segments.collect::<Vec<_>>().join("/")
+    let mut shown = segments.collect::<Vec<_>>().join("/");
+    if shown.len() > LOGGED_PATH_BYTES_MAX {
+        let mut ends = (0..=LOGGED_PATH_BYTES_MAX).rev();
+        let end = ends.find(|at| shown.is_char_boundary(*at));
+        shown.truncate(end.unwrap_or_default());
+        shown.push('…');
+    }
+    shown
 }
 
 /// The answer to HEAD: the length stays. hyper drops the body on HTTP/1.1, but on HTTP/2 it would send it, and
@@ -431,5 +441,18 @@ mod tests {
             "/hsm/v2/State/Components/x1000c0s0b0n0"
         );
         assert_eq!(shown(""), "");
+    }
+
+    /// A stranger may send a hundred kilobytes of segments that are short.
+    #[test]
+    fn a_path_in_the_log_has_a_bound() {
+        for segment in ["a/", "é/"] {
+            let shown = shown(&segment.repeat(20_000));
+            assert!(
+                shown.len() < 1100 && shown.ends_with('…'),
+                "{} bytes",
+                shown.len()
+            );
+        }
     }
 }

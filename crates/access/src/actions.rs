@@ -8,8 +8,12 @@ use rpc::{Error, Rules, RulesError, invalid};
 
 /// Full name of the option that has a method's route.
 const ROUTE_OPTION: &str = "google.api.http";
-/// What today's gateways put before the paths of SMD and BSS; ours takes them with it and without.
-const PREFIXES: [&str; 2] = ["/apis/smd", "/apis/bss"];
+/// How paths of today's gateways begin, and what that stands for: as `gateway::Options::aliases` has it.
+const PREFIXES: [(&str, &str); 3] = [
+    ("/apis/smd/hsm/v2", "/hsm/v2"),
+    ("/apis/bss/boot/v1", "/boot/v1"),
+    ("/cloud-init-secure", "/cloud-init"),
+];
 /// Bytes of an action.
 const ACTION_BYTES_MAX: usize = 1024;
 
@@ -98,8 +102,11 @@ impl Actions {
     /// The method of a route: of several that fit, the one with the fewest variables.
     fn method_of(&self, verb: &str, path: &str) -> Option<&str> {
         let path = path.split('?').next().unwrap_or_default();
-        let bare = PREFIXES.iter().find_map(|prefix| path.strip_prefix(prefix));
-        let segments: Vec<&str> = bare.unwrap_or(path).split('/').collect();
+        let own = PREFIXES.iter().find_map(|(from, to)| {
+            let rest = path.strip_prefix(*from)?;
+            (rest.is_empty() || rest.starts_with('/')).then(|| format!("{to}{rest}"))
+        });
+        let segments: Vec<&str> = own.as_deref().unwrap_or(path).split('/').collect();
         let fitting = self
             .routes
             .iter()
@@ -193,6 +200,11 @@ mod tests {
                 "get /apis/smd/hsm/v2/State/Components?type=Node",
                 permission("smd.read"),
             ),
+            ("GET /apis/bss/boot/v1/bootparameters", permission("bss.read")),
+            (
+                "GET /cloud-init-secure/admin/groups",
+                permission("cloud-init.read"),
+            ),
             (
                 "DELETE /hsm/v2/State/Components/x1000c0s0b0n0",
                 permission("smd.write"),
@@ -239,6 +251,8 @@ mod tests {
             "GET",
             "/a.B/C",
             "FLY /hsm/v2/State/Components",
+            "GET /apis/bss/hsm/v2/State/Components",
+            "GET /cloud-init-secured/admin/groups",
             &long,
         ] {
             let refused = actions.needed(unknown).unwrap_err().to_string();

@@ -7,7 +7,8 @@ pub(crate) const ABOUT: &str = "\
 HTTP/JSON of a Chamois cluster: HSM v2, BSS v1, cloud-init, power-control v1 and OAuth 2.0 as OpenCHAMI's services have them, \
 and more of the same kind. Every member answers every request; the same methods are there over gRPC (`x-chamois-method`).
 
-- `/apis/smd` and `/apis/bss` before a path, and one `/` behind it, are taken off.
+- `/apis/smd/hsm/v2`, `/apis/bss/boot/v1` and `/cloud-init-secure` stand for `/hsm/v2`, `/boot/v1` and `/cloud-init`; one `/` behind a \
+path is taken off. A path is written in one way: `.`, `..` and what is encoded without need are refused (400).
 - Names of a query and keys of a body are found in any case; unknown ones are ignored. `null` is as if the key was not there.
 - Without a Content-Type a body is JSON.
 - Values that are empty are left out of answers, unless `x-chamois-always-present` is said.
@@ -73,6 +74,19 @@ pub(crate) fn problem() -> Value {
             "status": { "type": "integer" },
             "etag": { "type": "string", "description": "The object's current ETag, where another one was expected" },
             "reason": { "type": "string", "description": "One word for programs, as `google.rpc.ErrorInfo` has it" },
+            "errors": {
+                "type": "array",
+                "description": "The fields that are not accepted",
+                "items": {
+                    "type": "object",
+                    "required": ["field", "description"],
+                    "properties": {
+                        "field": { "type": "string" },
+                        "description": { "type": "string", "description": "What is wrong, and what is accepted" },
+                    },
+                },
+            },
+            "retry_after_s": { "type": "integer", "description": "When a repeat makes sense, as `Retry-After` has it" },
         },
     })
 }
@@ -89,4 +103,29 @@ pub(crate) fn security_schemes() -> Value {
             "description": "Of `chamois certificate issue`, signed by the cluster's CA.",
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Those of `gateway/src/problem.rs`, whose own test has them from an answer.
+    #[test]
+    fn a_problem_has_every_member_that_the_gateway_writes() {
+        let problem = problem();
+        let members = problem["properties"].as_object().unwrap();
+        for member in [
+            "type",
+            "title",
+            "detail",
+            "status",
+            "etag",
+            "reason",
+            "errors",
+            "retry_after_s",
+        ] {
+            assert!(members.contains_key(member), "{member}: {problem}");
+        }
+        assert_eq!(members.len(), 8, "{problem}");
+    }
 }

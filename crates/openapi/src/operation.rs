@@ -19,6 +19,9 @@ const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 const OK: u32 = 200;
 const NO_CONTENT: u32 = 204;
+/// The connection is a WebSocket from then on; who has not asked for one is told that it is.
+const SWITCHING_PROTOCOLS: u32 = 101;
+const UPGRADE_REQUIRED: u32 = 426;
 
 /// The operation of the `place`-th route of a method, counted from 0; the path's variables are called `shown`.
 ///
@@ -103,6 +106,7 @@ fn responses(
 ) -> Result<Value, Error> {
     let rule = method.rule();
     let success = match rule.success_status {
+        0 if rule.websocket => SWITCHING_PROTOCOLS,
         0 => OK,
         other => other,
     };
@@ -215,6 +219,9 @@ fn problems(catalogue: &Catalogue, method: &Method, route: &Route) -> Vec<u32> {
     if !route.body.is_empty() && rule.malformed_body_status != 0 {
         statuses.push(rule.malformed_body_status);
     }
+    if rule.websocket {
+        statuses.push(UPGRADE_REQUIRED);
+    }
     statuses
 }
 
@@ -284,6 +291,17 @@ mod tests {
             body.get("State").is_some() && body.get("ID").is_none() && body.get("id").is_none(),
             "{body}"
         );
+    }
+
+    /// A generated client must not wait for a body there.
+    #[test]
+    fn a_websocket_is_no_answer_of_200() {
+        let attach = of(".RemoteConsoleService.AttachRemoteConsole");
+        let responses = &attach["responses"];
+        assert!(responses["101"].get("content").is_none(), "{responses}");
+        for (status, is_there) in [("101", true), ("426", true), ("200", false)] {
+            assert_eq!(responses.get(status).is_some(), is_there, "{status}: {responses}");
+        }
     }
 
     #[test]

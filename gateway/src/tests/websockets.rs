@@ -40,6 +40,8 @@ struct Echo {
     opened: Arc<Mutex<Vec<RemoteConsoleInput>>>,
     bearer: Arc<Mutex<Option<String>>>,
     left: Arc<Mutex<u64>>,
+    /// Messages of floods that were taken.
+    flooded: Arc<Mutex<u64>>,
 }
 
 impl Echo {
@@ -71,7 +73,11 @@ impl Echo {
                     let _ = told.send(Err(Status::permission_denied("no more"))).await;
                     return;
                 }
-                b"flood" => while told.send(Ok(shown(vec![b'x'; 16 << 10]))).await.is_ok() {},
+                b"flood" => {
+                    while told.send(Ok(shown(vec![b'x'; 16 << 10]))).await.is_ok() {
+                        *self.flooded.lock().unwrap() += 1;
+                    }
+                }
                 _ => {
                     let _ = told.send(Ok(shown(message.typed))).await;
                 }
@@ -278,7 +284,18 @@ async fn a_client_that_does_not_read_holds_the_service_up() {
     let (serving, pki) = serve(&echo).await;
     let mut socket = attach(&serving, &pki).await;
     socket.send(Message::text("flood")).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    let service_waits = async {
+        let mut before = 0;
+        loop {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let now = *echo.flooded.lock().unwrap();
+            if now > 0 && now == before {
+                break;
+            }
+            before = now;
+        }
+    };
+    bounded(service_waits).await;
     for _ in 0..100 {
         assert_eq!(next(&mut socket).await.unwrap().into_data().len(), 16 << 10);
     }

@@ -27,6 +27,8 @@ const CHANGES: u64 = 1500;
 struct Run {
     /// Everything that happened, by a watch of everything that never broke.
     history: Vec<Event>,
+    /// Revisions with changes, as the store's own history has them: without hub, line and filter.
+    revisions: Vec<u64>,
     records: Vec<Record>,
 }
 
@@ -75,7 +77,22 @@ async fn watched_changes() -> Run {
     let whole = whole.await.unwrap();
     let history: Vec<Event> = whole.told().into_iter().cloned().collect();
     records.push(whole);
-    Run { history, records }
+    Run {
+        history,
+        revisions: revisions_after(&store, begin).await,
+        records,
+    }
+}
+
+async fn revisions_after(store: &Store, begin: u64) -> Vec<u64> {
+    let mut watch = store.watch_after(begin, Duration::ZERO).await.unwrap();
+    let upto = store.state().applied_index();
+    let mut revisions = Vec::new();
+    while watch.revision() < upto {
+        let next = watch.next().await.unwrap();
+        revisions.extend(next.iter().map(|revision| revision.index));
+    }
+    revisions
 }
 
 /// One client: its watch breaks after every `messages` messages.
@@ -179,6 +196,9 @@ async fn the_run_has_what_the_guarantees_speak_of() {
     assert!(told.iter().filter(|told| **told > 10).count() >= 8, "{told:?}");
     let revisions = || run.history.chunk_by(|one, next| one.revision == next.revision);
     assert!(revisions().count() > 500 && revisions().any(|events| events.len() == 4000));
+    // what all are compared with must not have lost anything itself
+    let whole: Vec<u64> = revisions().map(|events| events[0].revision).collect();
+    assert_eq!(whole, run.revisions);
 }
 
 #[tokio::test]

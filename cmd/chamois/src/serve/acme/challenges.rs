@@ -2,7 +2,7 @@
 //! is asked for and on the account's key, which all members have. It opens nothing: who gets a certificate must sign with that key.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,8 +12,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rpc::server::ConnectionLimits;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 
 use super::account_key::AccountKeys;
 use crate::serve::drain::Stop;
@@ -22,7 +22,9 @@ const PREFIX: &str = "/.well-known/acme-challenge/";
 /// CAs' tokens have some 43 characters.
 const TOKEN_BYTES_MAX: usize = 128;
 /// At once; what is more is closed. A CA asks from a handful of places.
-const CONNECTIONS_MAX: usize = 64;
+const CONNECTIONS_MAX: usize = 256;
+/// The same of one address: strangers reach this port, too, and none may take the CA's places.
+const CONNECTIONS_PER_ADDRESS_MAX: usize = 16;
 /// From the connection to the end of the answer.
 const CONNECTION_AT_MOST: Duration = Duration::from_secs(10);
 /// All headers of a request, bytes.
@@ -30,9 +32,9 @@ const HEADER_BYTES_MAX: usize = 16 * 1024;
 
 /// Answers the CA until the stop.
 pub(super) async fn serve(listener: TcpListener, keys: AccountKeys, stop: Stop) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let begin = move |stream: TcpStream, peer: std::net::SocketAddr, _| {
-        let place = Arc::clone(&places).try_acquire_owned().ok()?;
+    let places = ConnectionLimits::new(CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX).by_network();
+    let begin = move |stream: TcpStream, peer: SocketAddr, _| {
+        let place = places.admit(peer.ip()).ok()?;
         let keys = keys.clone();
         Some(async move {
             let answering = tokio::time::timeout(CONNECTION_AT_MOST, answer_over(stream, &keys));
@@ -88,9 +90,11 @@ fn token(path: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpSocket;
 
     use super::*;
     use crate::serve::acme::account_key::tests::keys;
+    use crate::serve::drain::Drain;
 
     #[test]
     fn only_tokens_of_challenges_are_answered() {
@@ -135,6 +139,35 @@ mod tests {
             answer.starts_with("HTTP/1.1 200") && answer.ends_with(&expected),
             "{answer}"
         );
+        served.await.unwrap();
+    }
+
+    /// A stranger who opens connections and says nothing must not keep the CA out.
+    #[tokio::test]
+    async fn one_address_cannot_take_every_place() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let drain = Drain::default();
+        let served = tokio::spawn(serve(listener, keys(), drain.finishing()));
+        let mut held = Vec::new();
+        for _ in 0..CONNECTIONS_PER_ADDRESS_MAX {
+            held.push(TcpStream::connect(address).await.unwrap());
+        }
+        let mut more = TcpStream::connect(address).await.unwrap();
+        let mut byte = [0; 1];
+        let closed = tokio::time::timeout(CONNECTION_AT_MOST / 2, more.read(&mut byte)).await;
+        let read = closed.expect("long before a silent connection is").unwrap_or(0);
+        assert_eq!(read, 0, "it is closed without an answer");
+        let elsewhere = TcpSocket::new_v4().unwrap();
+        elsewhere.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+        let mut ca = elsewhere.connect(address).await.unwrap();
+        let request = format!("GET {PREFIX}t-1 HTTP/1.1\r\nHost: a.example\r\n\r\n");
+        ca.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        ca.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        drop(held);
+        drain.finish();
         served.await.unwrap();
     }
 }

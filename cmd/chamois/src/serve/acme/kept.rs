@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use rpc::tls::{host_names, validity};
+use rpc::tls::{NamedCertificate, host_names, validity};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -81,7 +81,7 @@ impl Keeper {
     /// Stores what a CA has given, for its owner alone; after a crash it is there wholly or not at all.
     ///
     /// # Errors
-    /// It is no certificate with a key, or the disk refuses.
+    /// It is no certificate with its own key, or the disk refuses; what was stored before stays then.
     pub(super) fn store(&self, directory: &str, ordered: &Ordered) -> Result<Kept, String> {
         let text = format!(
             "{FROM}{directory}\n{}\n{}\n",
@@ -89,6 +89,8 @@ impl Keeper {
             ordered.chain.trim()
         );
         let kept = Kept::parse(&text).ok_or("the CA has given no certificate that can be used")?;
+        let tried = NamedCertificate::default().replace(kept.chain.clone(), kept.key.clone_key());
+        tried.map_err(|_| "the CA has given a certificate that is not of the key of this order")?;
         let written = self.write(&text);
         written.map_err(|error| format!("cannot store the certificate in {}: {error}", self.0.display()))?;
         Ok(kept)
@@ -161,6 +163,22 @@ mod tests {
         assert!(kept.is_of(DIRECTORY, &names(&["a.example", "b.example"])));
         assert!(!kept.is_of(DIRECTORY, &names(&["a.example"])));
         assert!(!kept.is_of("https://other.example/dir", &names(&["a.example", "b.example"])));
+    }
+
+    /// A start must not lose a good pair to one that no port can present.
+    #[test]
+    fn a_certificate_of_another_key_is_not_stored() {
+        let dir = tempfile::tempdir().unwrap();
+        let keeper = Keeper::new(dir.path());
+        let good = ordered(&["a.example"]);
+        let stored = keeper.store(DIRECTORY, &good).unwrap();
+        let mixed = Ordered {
+            chain: ordered(&["a.example"]).chain,
+            key: good.key,
+        };
+        let problem = keeper.store(DIRECTORY, &mixed).err().unwrap();
+        assert!(problem.contains("not of the key"), "{problem}");
+        assert_eq!(keeper.load().unwrap().chain, stored.chain);
     }
 
     #[test]

@@ -72,15 +72,12 @@ pub(super) async fn order(config: &AcmeConfig, key: &AccountKey) -> Result<Order
         prove(&mut session, authorization).await?;
     }
     let order: Order = poll(&mut session, &url, |order: &Order| order.status != "pending").await?;
-    let (request, key) = certificate_request(&config.names)?;
-    if order.status == "ready" {
-        session
-            .post(
-                &order.finalize,
-                &json!({ "csr": BASE64_URL_SAFE_NO_PAD.encode(request) }),
-            )
-            .await?;
+    if order.status != "ready" {
+        return Err(not_ready(&order));
     }
+    let (request, key) = certificate_request(&config.names)?;
+    let request = json!({ "csr": BASE64_URL_SAFE_NO_PAD.encode(request) });
+    session.post(&order.finalize, &request).await?;
     let done = |order: &Order| order.status == "valid" || order.status == "invalid";
     let order: Order = poll(&mut session, &url, done).await?;
     let Some(place) = order.certificate else {
@@ -130,6 +127,19 @@ fn why(authorization: &Authorization) -> String {
         .filter_map(|challenge| challenge.error.as_ref());
     let said = errors.next().map(Problem::to_string);
     said.unwrap_or_else(|| format!("the authorization is {}", authorization.status))
+}
+
+/// Why an order cannot be finalised. CAs give one account the same order again while that is open (Boulder does), and all members are
+/// one account: who is second must not fetch a certificate that is of the first one's key.
+fn not_ready(order: &Order) -> String {
+    match (order.status.as_str(), &order.error) {
+        (_, Some(why)) => format!("the CA gives no certificate: {why}"),
+        ("processing" | "valid", None) => {
+            "another member was given the same order and was faster; the next try has one of its own"
+                .to_owned()
+        }
+        (status, None) => format!("the CA gives no certificate: the order is {status}"),
+    }
 }
 
 /// What is at a URL of the CA once it is done.
@@ -188,6 +198,25 @@ mod tests {
             r#"{"status":"valid","authorizations":[],"finalize":"f","certificate":"https://ca.example/c"}"#;
         let order: Order = serde_json::from_str(valid).unwrap();
         assert_eq!(order.certificate.as_deref(), Some("https://ca.example/c"));
+    }
+
+    /// The certificate of an order that another member has finalised is of that one's key.
+    #[test]
+    fn an_order_that_is_not_ready_is_not_gone_on_with() {
+        let why = |more: &str| {
+            let order = format!(r#"{{"authorizations":[],"finalize":"f",{more}}}"#);
+            not_ready(&serde_json::from_str(&order).unwrap())
+        };
+        for taken in [
+            r#""status":"processing""#,
+            r#""status":"valid","certificate":"https://ca.example/c""#,
+        ] {
+            assert!(why(taken).contains("another member"), "{}", why(taken));
+        }
+        let refused = r#""status":"invalid","error":{"type":"t","detail":"no more today"}"#;
+        assert_eq!(why(refused), "the CA gives no certificate: no more today (t)");
+        let silent = why(r#""status":"invalid""#);
+        assert_eq!(silent, "the CA gives no certificate: the order is invalid");
     }
 
     #[test]

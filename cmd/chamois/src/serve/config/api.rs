@@ -62,8 +62,8 @@ pub struct ApiConfig {
     /// closed and counted (`connections_too_often`). 0: no limit.
     #[serde(default = "connections_per_s_max")]
     pub connections_per_s_max: u32,
-    /// Whether each request of the HTTPS port has a line in the log (target `access`): peer, principal, verb, path, status, bytes,
-    /// milliseconds. 1,000 lines a second at most. Default: no; changes and refusals are in the audit journal anyway.
+    /// Whether each request of the HTTPS port, and of the ports of single services, has a line in the log (target `access`): peer,
+    /// principal, verb, path, status, bytes, milliseconds. 1,000 lines a second of each port at most. Default: no; changes and refusals are in the audit journal anyway.
     #[serde(default)]
     pub access_log: bool,
     /// Whether TLS 1.2 is spoken, too, for clients that are too old for TLS 1.3. Default: no. Members speak TLS 1.3 among
