@@ -35,6 +35,15 @@ impl Admission {
         Self::new(limits, Arc::new(is_shared))
     }
 
+    /// Of the port of one service: connections as on the API port, and of who shows no credential as many requests as a node may have.
+    pub(crate) fn of_a_service(api: &Limits, nodes: &Limits, shared: &SharedAddresses) -> Self {
+        let limits = Limits {
+            requests_per_address: nodes.requests_per_address,
+            ..*api
+        };
+        Self::new(&limits, Arc::clone(shared))
+    }
+
     fn new(limits: &Limits, is_shared: SharedAddresses) -> Self {
         let rates = limits
             .requests_per_address

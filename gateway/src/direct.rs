@@ -110,7 +110,7 @@ pub(crate) fn port(
         probes: Probes::of_nodes(options),
         limits: options.api,
         bodies: body::Budget::new(options.api.bodies_bytes_max),
-        admission: Admission::of_the_api(&options.api),
+        admission: Admission::of_a_service(&options.api, &options.nodes, &options.shared_addresses),
         proxies: None,
         counters: Counters::default(),
         spread: None,

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use bytes::Bytes;
 use futures::FutureExt;
 use http::header::{
-    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, EXPECT, HOST, HeaderMap, HeaderValue,
-    TRANSFER_ENCODING,
+    AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, EXPECT, HOST, HeaderMap,
+    HeaderValue, TRANSFER_ENCODING,
 };
 use http::{HeaderName, Method, Request, Response, StatusCode, Uri, Version, request};
 use http_body::Body as _;
@@ -177,9 +177,13 @@ impl Port {
         body: impl Incoming,
         is_read: &AtomicBool,
     ) -> Result<Response<Body>, Problem> {
-        self.admission.request(caller.peer).inspect_err(|_| {
-            self.counters.requests_refused.fetch_add(1, Ordering::Relaxed);
-        })?;
+        // behind one address of a caller with a name may be a whole site
+        let has_a_name = self.direct.is_some() && parts.headers.contains_key(AUTHORIZATION);
+        if !has_a_name {
+            self.admission.request(caller.peer).inspect_err(|_| {
+                self.counters.requests_refused.fetch_add(1, Ordering::Relaxed);
+            })?;
+        }
         check_form(&parts.headers)?;
         self.check_length(&parts.uri)?;
         let path = path::own(parts.uri.path(), &self.aliases);

@@ -113,3 +113,25 @@ async fn a_token_says_who_asks_and_without_one_only_nodes_are_known() {
         assert_eq!(passed, !token.is_empty(), "the guard looks at it");
     }
 }
+
+/// Routes of nodes are answered there without a credential, so they have the nodes' limit there, too.
+#[tokio::test]
+async fn who_shows_no_token_may_ask_as_often_as_a_node() {
+    let fake = Fake::new();
+    let gateway = ports(&fake);
+    let uri = "/boot/v1/bootscript?mac=02:00:00:00:00:01";
+    let mut refused = 0;
+    for _ in 0..1500 {
+        refused += usize::from(get(&gateway, "bss", NODE, uri, "").await == 503);
+    }
+    assert!(refused > 0, "a thousand at once, and a hundred a second");
+    assert_eq!(
+        get(&gateway, "bss", NODE, "/boot/v1/bootparameters", "t").await,
+        200
+    );
+    assert_ne!(
+        get(&gateway, "bss", "10.97.0.6", uri, "").await,
+        503,
+        "another address"
+    );
+}
