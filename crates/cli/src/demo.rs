@@ -42,6 +42,7 @@ pub(crate) use self::layout::{
     DHCP_PORT, GRPC_PORT, HTTP_PORT, HTTPS_PORT, Layout, TFTP_PORT, mac, nid, xname,
 };
 pub(crate) use self::legacy_http::LegacyClient;
+pub(crate) use self::member_config::CLUSTER;
 pub(crate) use self::progress::Progress;
 pub(crate) use self::seed::subnet_and_nodes;
 pub(crate) use self::state_dir::StateDir;

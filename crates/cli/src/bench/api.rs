@@ -23,7 +23,7 @@ pub(crate) async fn measure(args: &ApiArgs) -> Result<Report, CliError> {
     progress.begin(format_args!("starting {MEMBERS} members"));
     let mut servers = Servers::start(args.common.place.state_dir.as_deref()).await?;
     servers.seed(args.nodes).await?;
-    let certified = Certified::by(&servers.cluster).await?;
+    let certified = Certified::by(&servers.cluster)?;
     let before = Elections::so_far(&servers, None).await?;
     for round in 1..=args.common.rounds {
         for point in &mut points {

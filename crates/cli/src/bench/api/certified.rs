@@ -1,18 +1,18 @@
 //! A user's certificate of the cluster under load, as an SDK shows it.
 
-use proto::auth::v1::IssueCertificateRequest;
-use proto::auth::v1::certificate_service_client::CertificateServiceClient;
+use std::path::Path;
+use std::time::SystemTime;
+
+use auth::pki::CertificateAuthority;
 use rpc::client::{Channel, Credentials, Options};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::demo::{Cluster, GRPC_PORT};
+use crate::demo::{CLUSTER, Cluster, GRPC_PORT};
 use crate::error::{CliError, Kind};
 
 /// Whom it is for.
-const USER: &str = "user/bench";
-/// How long it is good: longer than any benchmark lasts.
-const VALID_FOR_S: u32 = 24 * 3600;
+const USER: &str = "bench";
 
 /// A certificate chain and its key.
 pub(super) struct Certified {
@@ -21,28 +21,25 @@ pub(super) struct Certified {
 }
 
 impl Certified {
-    /// Has the cluster's CA sign one.
+    /// Has the cluster's CA sign one: its key is kept beside the members, as an administrator keeps it offline.
     ///
     /// # Errors
-    /// If the cluster refuses, or what it signs cannot be read.
-    pub(super) async fn by(cluster: &Cluster) -> Result<Self, CliError> {
-        let target = cluster.target();
-        let mut client = CertificateServiceClient::new(target.connect_one(&target.endpoints[0])?);
-        let (key_pem, public_key) =
-            auth::pki::new_member_key().map_err(|error| CliError::other("cannot make a key", error))?;
-        let request = IssueCertificateRequest {
-            principal: USER.to_owned(),
-            public_key,
-            valid_for_s: VALID_FOR_S,
-            names: Vec::new(),
-        };
-        let answer = client.issue_certificate(request).await?.into_inner();
+    /// If the CA cannot be read or what it signs cannot.
+    pub(super) fn by(cluster: &Cluster) -> Result<Self, CliError> {
+        let identities = cluster.layout().identities();
+        let (certificate, key) = (
+            read(&identities.join("ca.pem"))?,
+            read(&identities.join("ca.key"))?,
+        );
+        let failed = |error| CliError::other("cannot sign a certificate", error);
+        let ca = CertificateAuthority::from_pem(CLUSTER, &certificate, &key).map_err(failed)?;
+        let issued = ca.issue_user(USER, SystemTime::now()).map_err(failed)?;
         let chain: Result<Vec<_>, _> =
-            CertificateDer::pem_slice_iter(answer.certificate_pem.as_bytes()).collect();
+            CertificateDer::pem_slice_iter(issued.certificate_pem.as_bytes()).collect();
         let unreadable = |error| CliError::other("cannot read the certificate", error);
         Ok(Self {
             chain: chain.map_err(unreadable)?,
-            key: PrivateKeyDer::from_pem_slice(key_pem.as_bytes()).map_err(unreadable)?,
+            key: PrivateKeyDer::from_pem_slice(issued.key_pem.as_bytes()).map_err(unreadable)?,
         })
     }
 
@@ -55,4 +52,9 @@ impl Certified {
         };
         rpc::client::connect(options).map_err(|error| CliError::new(Kind::Other, error.to_string()))
     }
+}
+
+fn read(file: &Path) -> Result<String, CliError> {
+    let step = format!("cannot read {}", file.display());
+    std::fs::read_to_string(file).map_err(|error| CliError::other(&step, error))
 }
