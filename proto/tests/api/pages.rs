@@ -27,6 +27,10 @@ const WITHOUT_PAGES: &[(&str, &str)] = &[
         "1,000 at most, and the members are asked once for all",
     ),
     (
+        "bss.ListBmcResources",
+        "OpenCHAMI's envelope has no pages; `ListRedfishEndpoints` has",
+    ),
+    (
         "bss.ListBootConfigurationResources",
         "OpenCHAMI's envelope has no pages; `ListBootConfigurations` has",
     ),
@@ -53,6 +57,10 @@ const WITHOUT_PAGES: &[(&str, &str)] = &[
     (
         "console.ListConsoles",
         "conman takes the whole list; filtered by nodesets",
+    ),
+    (
+        "console.ListRemoteConsoles",
+        "OpenCHAMI's remote-console has no pages",
     ),
     (
         "dhcp.ListDhcpPolicies",

@@ -30,9 +30,11 @@ impl Site {
             let ready = std::net::TcpStream::connect(administrator.to).is_ok();
             ready && administrator.send("GET /hsm/v2/State/Components", "").status == 200
         });
-        until("there is a key that tokens are signed with", [&site.member], || {
-            administrator.send("GET /.well-known/jwks.json", "").status == 200
-        });
+        until(
+            "there is a key that tokens are signed with",
+            [&site.member],
+            || administrator.send("GET /.well-known/jwks.json", "").status == 200,
+        );
         site
     }
 
