@@ -18,7 +18,7 @@ use http::{Response, StatusCode, request};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use prost::encoding::{WireType, encode_key, encode_varint};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use tokio_stream::wrappers::ReceiverStream;
@@ -439,6 +439,8 @@ where
         let mut unread = vec![0; BUFFER_BYTES];
         while let Ok(1..) = socket.get_mut().read(&mut unread).await {}
     }
+    // TLS says goodbye, too: without that a client cannot tell an end from a cut, and some report one
+    let _ = socket.get_mut().shutdown().await;
 }
 
 /// As many whole characters as a close has room for.

@@ -152,7 +152,7 @@ async fn change(store: &Store, step: u64) {
         // one revision that is larger than a message
         (700, _) => {
             let ids = (0..4000).map(|n| format!("x1c{}s{}b{}n0", n % 8, n / 8 % 64, n / 512));
-            create_all(store, ids, &"s".repeat(300)).await
+            create_all(store, ids, &"s".repeat(250)).await
         }
         (_, 0..=1) if is_there => delete(store, &id).await,
         (_, 2..=3) if is_there => try_join(store, label, &id).await,
