@@ -130,7 +130,11 @@ async fn an_error_has_no_etag() {
         assert_eq!(status, 501, "{uri} {seen}: {body}");
         let body: serde_json::Value = serde_json::from_str(&body).unwrap();
         let keys: Vec<_> = body.as_object().unwrap().keys().collect();
-        assert_eq!(keys, ["detail", "reason", "status", "title", "type"], "{uri} {seen}");
+        assert_eq!(
+            keys,
+            ["detail", "reason", "status", "title", "type"],
+            "{uri} {seen}"
+        );
     }
     assert_eq!(ask(list, "\"c-7\"").await, (304, String::new()));
 }

@@ -95,7 +95,8 @@ async fn revisions_after(store: &Store, begin: u64) -> Vec<u64> {
     revisions
 }
 
-/// One client: its watch breaks after every `messages` messages.
+/// One client: its watch breaks after every `messages` messages, but not before it has come further: a revision of several messages
+/// is told from its beginning by the next watch.
 async fn record(
     service: Service,
     request: WatchRequest,
@@ -110,7 +111,9 @@ async fn record(
             ..request.clone()
         };
         let mut stream = service.watch(Request::new(asked)).await.unwrap().into_inner();
-        while watch.messages.len() < messages && upto.borrow().is_none_or(|upto| watch.revision() < upto) {
+        let goes_on =
+            |watch: &Stretch| watch.messages.len() < messages || watch.revision() == watch.from_revision;
+        while goes_on(&watch) && upto.borrow().is_none_or(|upto| watch.revision() < upto) {
             let next = tokio::time::timeout(AT_MOST, stream.next()).await;
             watch.messages.push(next.unwrap().unwrap().unwrap());
         }
