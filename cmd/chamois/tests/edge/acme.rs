@@ -120,7 +120,9 @@ fn it_is_renewed_without_a_dropped_connection_and_kept_over_a_start() {
     let first = ask(&mut connection);
     let stored = single.dir.path().join("data-1/acme/https.pem");
     let before = std::fs::read(&stored).unwrap();
+    // asked again and again, as one that is idle is closed after 30 s
     until("it is renewed", [&member], || {
+        assert_eq!(ask(&mut connection), first);
         std::fs::read(&stored).unwrap() != before
     });
     assert!(presents(&single, 1, &root));
