@@ -183,6 +183,34 @@ fn the_inventory_is_measured_without_errors() {
     );
 }
 
+/// Both consistencies on one connection, and what the same get costs over HTTPS.
+#[test]
+fn small_calls_over_one_connection_are_counted_without_errors() {
+    let little = [
+        "--nodes",
+        "20",
+        "--callers",
+        "1,4",
+        "--seconds",
+        "1",
+        "--rounds",
+        "1",
+        "--json",
+    ];
+    let (rows, err) = rows_alone("api", &little);
+    let ours = |name: &str| row(&rows, name)["ours"].as_f64().unwrap();
+    for of in [
+        "gRPC local, 1 caller",
+        "gRPC linearizable, 4 callers",
+        "HTTPS local, 4 callers",
+    ] {
+        assert!(ours(&format!("gets, {of}")) > 0.0, "{rows:?}");
+        assert_eq!(ours(&format!("errors, {of}")), 0.0, "{rows:?}");
+    }
+    assert!(row(&rows, "CPU that the gateway adds to a get")["met"].is_boolean());
+    assert!(err.contains("user's certificate"), "{err}");
+}
+
 /// Leaders die in both profiles, and somebody acknowledges a write after each of them.
 #[test]
 fn leaders_are_killed_and_writes_go_on() {
