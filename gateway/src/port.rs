@@ -286,7 +286,7 @@ impl Port {
                 false => self.limits.answer_at_most,
             },
         };
-        let answer = match self.upstream.call(&call).await {
+        let answer = match self.upstream.call(call).await {
             Ok(answer) => answer,
             Err(status) => {
                 let problem = asked.problem(status);

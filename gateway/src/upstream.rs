@@ -3,11 +3,11 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::Bytes;
 use futures::Stream;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use rpc::BytesCodec;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Request, Response, Status, Streaming};
 use tower::Service;
@@ -62,15 +62,16 @@ impl Upstream {
     ///
     /// # Errors
     /// The service's status, or `DEADLINE_EXCEEDED`.
-    pub(crate) async fn call(&self, call: &Call<'_>) -> Result<Response<Bytes>, Status> {
-        let mut request = call.request(call.message.clone());
-        request.set_timeout(call.deadline);
+    pub(crate) async fn call(&self, call: Call<'_>) -> Result<Response<Bytes>, Status> {
+        let (path, deadline, message) = (call.path.clone(), call.deadline, call.message.clone());
+        let mut request = call.request(message);
+        request.set_timeout(deadline);
         request.extensions_mut().insert(rpc::KeepsAnswers);
         let answer = async {
             let mut client = self.client().await?;
-            client.unary(request, call.path.clone(), BytesCodec).await
+            client.unary(request, path, BytesCodec).await
         };
-        in_time(call.deadline, answer).await
+        in_time(deadline, answer).await
     }
 
     /// Calls with a stream of messages and waits at most for the deadline until there is an answer; that has none for itself, as long
@@ -80,15 +81,16 @@ impl Upstream {
     /// As [`Upstream::call`], where the service refuses before its first message.
     pub(crate) async fn stream(
         &self,
-        call: &Call<'_>,
+        call: Call<'_>,
         messages: impl Stream<Item = Bytes> + Send + 'static,
     ) -> Result<Response<Streaming<Bytes>>, Status> {
+        let (path, deadline) = (call.path.clone(), call.deadline);
         let request = call.request(messages);
         let answer = async {
             let mut client = self.client().await?;
-            client.streaming(request, call.path.clone(), BytesCodec).await
+            client.streaming(request, path, BytesCodec).await
         };
-        in_time(call.deadline, answer).await
+        in_time(deadline, answer).await
     }
 
     /// Ready for one call.
@@ -104,7 +106,7 @@ impl Upstream {
 
 impl Call<'_> {
     /// With its caller and what its headers say.
-    fn request<M>(&self, message: M) -> Request<M> {
+    fn request<M>(self, message: M) -> Request<M> {
         let mut request = Request::new(message);
         let all_of = |name| {
             let values = self.headers.get_all(name).iter();
@@ -119,9 +121,9 @@ impl Call<'_> {
             let metadata = request.metadata_mut();
             metadata.insert(rpc::VALIDATE_ONLY, MetadataValue::from_static("true"));
         }
-        request.extensions_mut().insert(self.caller.clone());
-        if let Some(seen_as) = &self.seen_as {
-            request.extensions_mut().insert(seen_as.clone());
+        request.extensions_mut().insert(self.caller);
+        if let Some(seen_as) = self.seen_as {
+            request.extensions_mut().insert(seen_as);
         }
         request
     }
@@ -133,42 +135,4 @@ async fn in_time<T>(
 ) -> Result<T, Status> {
     let answer = tokio::time::timeout(deadline + GRACE, answer).await;
     answer.unwrap_or_else(|_| Err(rpc::Error::DeadlineExceeded { after: deadline }.into()))
-}
-
-/// Messages stay encoded.
-#[derive(Clone, Copy, Debug)]
-struct BytesCodec;
-
-impl Codec for BytesCodec {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        *self
-    }
-
-    fn decoder(&mut self) -> Self {
-        *self
-    }
-}
-
-impl Encoder for BytesCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, message: Bytes, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        out.put(message);
-        Ok(())
-    }
-}
-
-impl Decoder for BytesCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, message: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(message.copy_to_bytes(message.remaining())))
-    }
 }

@@ -122,13 +122,13 @@ impl Port {
         };
         let (accept, on_upgrade, upgraded) = match handshake(parts) {
             Ok(agreed) => agreed,
-            Err(problem) => return Err(self.why_not(&call, problem).await),
+            Err(problem) => return Err(self.why_not(call, problem).await),
         };
         let (typed, said) = mpsc::channel(MESSAGES_AHEAD);
         let messages = stream::once(async { first }).chain(ReceiverStream::new(said));
         let answers = self
             .upstream
-            .stream(&call, messages)
+            .stream(call, messages)
             .await
             .map_err(Problem::from)?;
         let bridge = Bridge {
@@ -142,7 +142,7 @@ impl Port {
     }
 
     /// Who may not call the method hears that first. A method does nothing before it has a message, and here it gets none.
-    async fn why_not(&self, call: &Call<'_>, problem: Problem) -> Problem {
+    async fn why_not(&self, call: Call<'_>, problem: Problem) -> Problem {
         match self.upstream.stream(call, stream::empty()).await {
             Err(status) => match Problem::from(status) {
                 refused if is_about_the_caller(refused.status) => refused,

@@ -1,7 +1,6 @@
 //! `chamois api …`: what the API has, what it means, and any method of it by hand.
 
 mod call;
-mod codec;
 mod explain;
 mod list;
 mod message;

@@ -8,6 +8,7 @@ mod areas;
 mod authority;
 pub mod authorizer;
 mod barrier;
+mod bytes_codec;
 mod calls;
 pub mod client;
 mod deadline;
@@ -46,6 +47,7 @@ mod trial;
 pub use areas::area_of_kind;
 pub use authority::{Access, Authority, Part, Principal, Scope};
 pub use barrier::{Barrier, Freshness};
+pub use bytes_codec::BytesCodec;
 pub use calls::{Calls, Handled};
 pub use denials::{Denial, Denials};
 pub use error::{

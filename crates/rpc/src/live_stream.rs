@@ -128,12 +128,6 @@ mod tests {
 
     const AT_MOST: Duration = Duration::from_secs(10);
 
-    #[test]
-    fn a_refusal_stays_without_a_body() {
-        let body = until_revoked(Body::empty(), None, None, || Ok(()));
-        assert!(hyper::body::Body::is_end_stream(&body));
-    }
-
     /// A stream of one message that never ends by itself, and what makes it end.
     struct Stream {
         body: Body,

@@ -41,6 +41,7 @@ mod provider_client;
 mod readiness;
 mod runtimes;
 mod s3_signer;
+mod secret_file;
 mod secrets;
 mod services;
 mod site_files;

@@ -1,17 +1,12 @@
 //! `[bss.s3]`: the secret from its file, and who signs with it.
 
-use std::io::{Error, ErrorKind, Read as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::io::{Error, ErrorKind};
 use std::sync::Arc;
 
 use bss::S3Signer;
 
 use super::config::S3Config;
-
-/// Bytes of a secret at most.
-const SECRET_BYTES_MAX: u64 = 1024;
-/// Permissions of the group and of others.
-const OTHERS: u32 = 0o077;
+use super::secret_file;
 
 /// The signer of a configuration, if there is one.
 ///
@@ -24,37 +19,11 @@ pub(super) fn load(config: Option<&S3Config>) -> Result<Option<Arc<S3Signer>>, E
     if config.region.is_empty() || config.access_key.is_empty() {
         return Err(refused("region and access-key must not be empty".to_owned()));
     }
-    let secret = read_secret(config)?;
+    let secret = secret_file::read(&config.secret_file);
+    let secret = secret.map_err(|problem| refused(format!("secret-file: {problem}")))?;
     let signer = S3Signer::new(&config.endpoint, &config.region, &config.access_key, &secret);
     let signer = signer.map_err(|problem| refused(format!("endpoint: {problem}")))?;
     Ok(Some(Arc::new(signer)))
-}
-
-fn read_secret(config: &S3Config) -> Result<String, Error> {
-    let file = config.secret_file.display();
-    let unreadable = |error: Error| refused(format!("secret-file: cannot read {file}: {error}"));
-    let opened = std::fs::File::open(&config.secret_file).map_err(unreadable)?;
-    let mode = opened.metadata().map_err(unreadable)?.permissions().mode();
-    if mode & OTHERS != 0 {
-        let problem = format!(
-            "secret-file: {file} has mode {:04o}, so others than its owner may use it; set 0600",
-            mode & 0o7777
-        );
-        return Err(refused(problem));
-    }
-    let mut text = String::new();
-    opened
-        .take(SECRET_BYTES_MAX + 1)
-        .read_to_string(&mut text)
-        .map_err(unreadable)?;
-    let secret = text.trim();
-    let is_secret = !secret.is_empty() && text.len() as u64 <= SECRET_BYTES_MAX;
-    if !is_secret || secret.contains(char::is_whitespace) {
-        let problem =
-            format!("secret-file: {file} must have the secret alone, at most {SECRET_BYTES_MAX} bytes");
-        return Err(refused(problem));
-    }
-    Ok(secret.to_owned())
 }
 
 fn refused(problem: String) -> Error {
@@ -63,6 +32,7 @@ fn refused(problem: String) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
     use std::path::Path;
 
     use super::*;

@@ -7,6 +7,7 @@ use clap::Args;
 use openapi::{Catalogue, Method};
 use prost_reflect::MessageDescriptor;
 use proto::http::v1::Consistency;
+use rpc::BytesCodec;
 use serde_json::Value;
 use tonic::body::Body;
 use tonic::client::{Grpc, GrpcService};
@@ -14,7 +15,6 @@ use tonic::codegen::{Body as HttpBody, StdError};
 use tonic::metadata::{AsciiMetadataKey, AsciiMetadataValue, MetadataMap};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::codec::BytesCodec;
 use super::{catalogue, message, names, shown};
 use crate::args::GlobalArgs;
 use crate::connect;

@@ -1,18 +1,12 @@
 //! The key that a CA has given to bind accounts to one of its customers, from its file.
 
-use std::io::Read as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use crate::serve::config::AcmeConfig;
-
-/// Bytes of such a file at most.
-const FILE_BYTES_MAX: u64 = 1024;
-/// Permissions of the group and of others.
-const OTHERS: u32 = 0o077;
+use crate::serve::secret_file;
 
 /// RFC 8555, 7.3.4.
 #[derive(PartialEq, Eq)]
@@ -29,7 +23,7 @@ pub(in crate::serve) fn load(config: &AcmeConfig) -> Result<Option<Binding>, Str
     match (&config.eab_key_id, &config.eab_key_file) {
         (None, None) => Ok(None),
         (Some(key_id), Some(file)) => {
-            let key = read(file).map_err(|problem| format!("eab-key-file: {}: {problem}", file.display()))?;
+            let key = read(file).map_err(|problem| format!("eab-key-file: {problem}"))?;
             let key_id = key_id.clone();
             Ok(Some(Binding { key_id, key }))
         }
@@ -39,28 +33,19 @@ pub(in crate::serve) fn load(config: &AcmeConfig) -> Result<Option<Binding>, Str
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, String> {
-    let opened = std::fs::File::open(file).map_err(|error| error.to_string())?;
-    let mode = opened
-        .metadata()
-        .map_err(|error| error.to_string())?
-        .permissions();
-    if mode.mode() & OTHERS != 0 {
-        let mode = mode.mode() & 0o7777;
-        return Err(format!(
-            "it has mode {mode:04o}, so others than its owner may use it; set 0600"
-        ));
-    }
-    let mut text = String::new();
-    let read = opened.take(FILE_BYTES_MAX).read_to_string(&mut text);
-    read.map_err(|error| error.to_string())?;
-    let key = BASE64_URL_SAFE_NO_PAD.decode(text.trim().trim_end_matches('='));
+    let text = secret_file::read(file)?;
+    let key = BASE64_URL_SAFE_NO_PAD.decode(text.trim_end_matches('='));
     let key = key.ok().filter(|key| !key.is_empty());
-    key.ok_or_else(|| "it must have the key alone, in base64url as the CA gave it".to_owned())
+    key.ok_or_else(|| {
+        let shown = file.display();
+        format!("{shown} must have the key alone, in base64url as the CA gave it")
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
     use crate::serve::acme::tests::config;
@@ -83,12 +68,17 @@ mod tests {
                 .starts_with("eab-key-file: it is missing")
         );
         config.eab_key_file = Some(file.clone());
-        assert!(load(&config).err().unwrap().starts_with("eab-key-file: /"));
+        assert!(
+            load(&config)
+                .err()
+                .unwrap()
+                .starts_with("eab-key-file: cannot read /")
+        );
         write("AQID\n", 0o600);
         assert_eq!(load(&config).unwrap().unwrap().key, [1, 2, 3]);
         write("AQID", 0o640);
         assert!(load(&config).err().unwrap().contains("set 0600"));
-        write("c4n4ry c4n4ry", 0o600);
+        write("c4n4ry+c4n4ry", 0o600);
         let problem = load(&config).err().unwrap();
         assert!(
             problem.contains("base64url") && !problem.contains("c4n4ry"),
