@@ -7,7 +7,6 @@ use chamois::{
     address_helper, address_watchdog, authz_worker, break_glass, logging, recover, scale_worker, serve,
     snapshot_files,
 };
-use clap::Parser as _;
 use cli::{Cli, CliError, ClientCommand, Command, GlobalArgs, SnapshotCommand};
 
 /// A member allocates small objects on several threads all the time; glibc's allocator took a fifth of its CPU time
@@ -26,7 +25,7 @@ fn main() -> ExitCode {
         return answered;
     }
     // ends the process itself: 0 for --help and --version, 2 for what cannot be parsed
-    let cli = Cli::parse();
+    let cli = Cli::of_command_line();
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { code, text }) => {

@@ -9,6 +9,7 @@ mod openapi_document;
 mod shown;
 
 use clap::Subcommand;
+use proto::http::v1::Consistency;
 
 use crate::args::GlobalArgs;
 use crate::error::CliError;
@@ -40,4 +41,12 @@ pub(crate) async fn run(global: &GlobalArgs, command: ApiCommand) -> Result<(), 
 fn catalogue() -> Result<openapi::Catalogue, CliError> {
     let read = openapi::Catalogue::new(proto::DOCUMENTED_DESCRIPTOR);
     read.map_err(|error| CliError::other("cannot read the API's own description", error))
+}
+
+/// What a client that only tries out does with each method: a read, or what the cluster keeps no trace of, is sent as it is.
+pub(crate) fn trials() -> rpc::client::Trials {
+    let catalogue = catalogue().ok();
+    let methods = catalogue.iter().flat_map(|catalogue| catalogue.methods());
+    let writes = methods.filter(|method| method.rule().consistency() == Consistency::Unspecified);
+    rpc::client::Trials::new(writes.map(|method| (method.grpc_path(), method.rule().can_validate_only)))
 }

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::api::ApiCommand;
 use crate::audit::AuditArgs;
@@ -19,6 +19,7 @@ use crate::console::ConsoleArgs;
 use crate::demo::DemoArgs;
 use crate::dhcp::DhcpCommand;
 use crate::discover::DiscoverCommand;
+use crate::dry_run;
 use crate::export::ExportArgs;
 use crate::file::FileCommand;
 use crate::firmware::FirmwareCommand;
@@ -75,6 +76,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 denied, 6 unav
 /// HPC system management: one binary, one replicated state.
 #[derive(Debug, Parser)]
 #[command(name = "chamois", version, about, after_help = EXAMPLES, propagate_version = true)]
+#[command(mut_subcommands = dry_run::add_flag)]
 pub struct Cli {
     /// Options that every command takes.
     #[command(flatten)]
@@ -124,6 +126,21 @@ pub struct GlobalArgs {
     /// What is logged, e.g. `info` or `warn,raft=debug`
     #[arg(long, global = true, env = "CHAMOIS_LOG", value_name = "FILTER")]
     pub log: Option<String>,
+    /// The verb's own `--dry-run`: its writes are tried out only.
+    #[arg(skip)]
+    pub only_trying: Option<rpc::client::Trials>,
+}
+
+impl Cli {
+    /// What was typed; ends the process for `--help`, `--version` and what cannot be parsed.
+    pub fn of_command_line() -> Self {
+        let mut command = Self::command();
+        let matches = command.get_matches_mut();
+        let read = Self::from_arg_matches(&matches);
+        let mut cli = read.unwrap_or_else(|error| error.format(&mut command).exit());
+        cli.global.only_trying = dry_run::is_asked(&matches).then(crate::api::trials);
+        cli
+    }
 }
 
 /// Form of the log.

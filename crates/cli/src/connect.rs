@@ -45,7 +45,11 @@ pub(crate) struct Target {
 /// and nothing is done twice.
 pub(crate) fn to_any(global: &GlobalArgs) -> Result<ExactlyOnce, CliError> {
     let Connection { channel, at_most } = without_repeats(global)?;
-    Ok(ExactlyOnce::new(channel, at_most))
+    let once = ExactlyOnce::new(channel, at_most);
+    Ok(match &global.only_trying {
+        Some(trials) => once.only_trying(trials.clone()),
+        None => once,
+    })
 }
 
 /// A channel to any of the target's members for streams, and for calls whose repeats the cluster does not recognise (those
@@ -290,6 +294,7 @@ mod tests {
             timeout: 1,
             log_format: None,
             log: None,
+            only_trying: None,
         }
     }
 

@@ -19,6 +19,7 @@ mod console;
 mod demo;
 mod dhcp;
 mod discover;
+mod dry_run;
 mod error;
 mod export;
 mod file;
@@ -67,8 +68,21 @@ pub use snapshot::{InspectArgs, RestoreArgs, SaveArgs, SnapshotCommand, partial_
 /// With the class that decides the exit code, and the remedy in the text.
 pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliError> {
     if !matches!(command, ClientCommand::Login(_) | ClientCommand::Logout) {
-        login::renew(global).await;
+        // which writes even where the command changes nothing
+        let of_login = GlobalArgs {
+            only_trying: None,
+            ..global.clone()
+        };
+        login::renew(&of_login).await;
     }
+    let ended = run_verb(global, command).await;
+    match &global.only_trying {
+        Some(trials) => dry_run::end(global, trials, ended),
+        None => ended,
+    }
+}
+
+async fn run_verb(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliError> {
     match command {
         ClientCommand::Init(args) => init::run(&args),
         ClientCommand::Join(args) => join::run(&args).await,

@@ -13,7 +13,7 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::{Service, ServiceExt as _};
 
-use super::Channel;
+use super::{Channel, Trials};
 use crate::request_id::{ACK_BELOW, CLIENT_ID, SEQ, SESSION_AGE_MS};
 use crate::{OUTCOME, RETRY_AFTER_S};
 
@@ -34,6 +34,8 @@ pub struct ExactlyOnce {
     channel: Channel,
     session: Arc<Mutex<Session>>,
     at_most: Duration,
+    /// Nothing is changed: writes are tried out.
+    trials: Option<Trials>,
 }
 
 /// The session in use.
@@ -65,6 +67,34 @@ impl ExactlyOnce {
             channel,
             session: Arc::new(Mutex::new(Session::new())),
             at_most,
+            trials: None,
+        }
+    }
+
+    /// The same, with every write tried out instead of made.
+    #[must_use]
+    pub fn only_trying(self, trials: Trials) -> ExactlyOnce {
+        ExactlyOnce {
+            trials: Some(trials),
+            ..self
+        }
+    }
+
+    /// The call as it is, or tried out if this client changes nothing and the call is a write.
+    async fn settle_or_try(
+        &self,
+        mut parts: http::request::Parts,
+        body: Bytes,
+    ) -> Result<Response<Body>, Status> {
+        let Some(trials) = &self.trials else {
+            return self.settle(&parts, body).await;
+        };
+        let path = parts.uri.path().to_owned();
+        let is_write = trials.mark(&path, &mut parts.headers)?;
+        let answer = self.settle(&parts, body).await;
+        match failure(&answer) {
+            None if is_write => Err(trials.ended(answer?.headers())),
+            _ => answer,
         }
     }
 
@@ -141,7 +171,7 @@ impl Service<Request<Body>> for ExactlyOnce {
         Box::pin(async move {
             let (parts, body) = request.into_parts();
             let body = body.collect().await?.to_bytes();
-            once.settle(&parts, body).await
+            once.settle_or_try(parts, body).await
         })
     }
 }
