@@ -1,9 +1,9 @@
 //! `chamois api …`: what the API has, what it means, and any method of it by hand.
 
 mod call;
-mod explain;
+pub(crate) mod explain;
 mod list;
-mod message;
+pub(crate) mod message;
 mod names;
 mod openapi_document;
 mod shown;
@@ -13,6 +13,8 @@ use proto::http::v1::Consistency;
 
 use crate::args::GlobalArgs;
 use crate::error::CliError;
+
+pub(crate) use names::nearest;
 
 /// Verbs of `api`.
 #[derive(Debug, Subcommand)]
@@ -38,7 +40,10 @@ pub(crate) async fn run(global: &GlobalArgs, command: ApiCommand) -> Result<(), 
 }
 
 /// All of the API that this version knows.
-fn catalogue() -> Result<openapi::Catalogue, CliError> {
+///
+/// # Errors
+/// None that a released version has.
+pub(crate) fn catalogue() -> Result<openapi::Catalogue, CliError> {
     let read = openapi::Catalogue::new(proto::DOCUMENTED_DESCRIPTOR);
     read.map_err(|error| CliError::other("cannot read the API's own description", error))
 }

@@ -35,7 +35,7 @@ enum Thing<'c> {
     Enum(EnumDescriptor),
 }
 
-pub(super) fn run(global: &GlobalArgs, args: &ExplainArgs) -> Result<(), CliError> {
+pub(crate) fn run(global: &GlobalArgs, args: &ExplainArgs) -> Result<(), CliError> {
     let catalogue = catalogue()?;
     let explained = explain(&catalogue, &args.name)?;
     match global.output {

@@ -18,7 +18,7 @@ const WELL_KNOWN: &str = "google.protobuf.";
 ///
 /// # Errors
 /// `Usage` naming the key that the message does not have, and what was meant; or the value that does not fit.
-pub(super) fn encode(message: &MessageDescriptor, json: &Value) -> Result<Bytes, CliError> {
+pub(crate) fn encode(message: &MessageDescriptor, json: &Value) -> Result<Bytes, CliError> {
     check_keys(message, json, "")?;
     let read = DynamicMessage::deserialize(message.clone(), json);
     let read = read.map_err(|error| refused(format!("{}: {error}", short(message.full_name()))))?;
@@ -43,8 +43,11 @@ fn refused(text: String) -> CliError {
     CliError::new(Kind::Usage, text)
 }
 
-/// That every key is a field's: a slip must not be taken for an empty field.
-fn check_keys(message: &MessageDescriptor, json: &Value, place: &str) -> Result<(), CliError> {
+/// That every key is a field's: a slip must not be taken for an empty field. Names begin with `place`.
+///
+/// # Errors
+/// `Usage` naming the key with its place, and what was meant.
+pub(crate) fn check_keys(message: &MessageDescriptor, json: &Value, place: &str) -> Result<(), CliError> {
     let Value::Object(object) = json else {
         return Ok(()); // what it should be is said where it is read
     };

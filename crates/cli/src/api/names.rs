@@ -53,7 +53,7 @@ fn unknown<'a>(what: &str, name: &str, all: impl Iterator<Item = &'a str>) -> Cl
 }
 
 /// Of `known`, what `name` was meant to be.
-pub(super) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+pub(crate) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let distances = known.map(|known| (distance(name, known), known));
     let (least, known) = distances.min()?;
     is_near(least, name).then_some(known)

@@ -168,10 +168,7 @@ mod tests {
         ),
         ("configure apply", "has its own: files of this host"),
         ("configure rollback", "files of this host"),
-        ("discover magellan collect", "reads BMCs"),
-        ("discover magellan crawl", "reads BMCs"),
         (
-            "discover magellan send",
             "an inventory that was read; import shows differences",
         ),
         ("discover start crawl", "starts a job at BMCs"),
