@@ -16,14 +16,20 @@ use crate::cloud_init::CloudInitCommand;
 use crate::cluster::ClusterCommand;
 use crate::component::ComponentCommand;
 use crate::console::ConsoleArgs;
+use crate::declared::apply::ApplyArgs;
+use crate::declared::diff::DiffArgs;
+use crate::declared::edit::EditArgs;
+use crate::declared::get::GetArgs;
 use crate::demo::DemoArgs;
 use crate::dhcp::DhcpCommand;
 use crate::discover::DiscoverCommand;
 use crate::dry_run;
+use crate::explain::ExplainArgs;
 use crate::export::ExportArgs;
 use crate::file::FileCommand;
 use crate::firmware::FirmwareCommand;
 use crate::group::GroupCommand;
+use crate::iface::IfaceCommand;
 use crate::image::ImageCommand;
 use crate::import::ImportCommand;
 use crate::init::InitArgs;
@@ -36,6 +42,7 @@ use crate::oidc::OidcCommand;
 use crate::output::Format;
 use crate::policy::PolicyCommand;
 use crate::power::PowerCommand;
+use crate::rfe::RfeCommand;
 use crate::secrets::SecretsCommand;
 use crate::snapshot::{SaveArgs, SnapshotCommand};
 use crate::subnet::SubnetCommand;
@@ -67,6 +74,7 @@ Examples:
   chamois audit --object x1000c0s0b0n0          who changed what, and who tried to
   chamois import smd https://smd/hsm/v2 --dry-run   what an SMD has and this cluster has not
   chamois migrate openchami --url https://gateway:8443 --diff   what would change for each node
+  chamois apply -f site/ --dry-run              what files declare and the cluster has not
   chamois watch --kind component                components as they are, then every change
   chamois api explain /hsm/v2/groups            what a route does, needs and answers
 
@@ -217,6 +225,12 @@ pub enum ClientCommand {
     /// Nodes, BMCs and everything else that SMD tracks
     #[command(subcommand)]
     Component(ComponentCommand),
+    /// Network interfaces: MACs with their addresses and whose they are
+    #[command(subcommand)]
+    Iface(IfaceCommand),
+    /// Redfish endpoints: BMCs and other controllers, as SMD has them
+    #[command(subcommand)]
+    Rfe(Box<RfeCommand>),
     /// Named sets of components
     #[command(subcommand)]
     Group(GroupCommand),
@@ -263,6 +277,16 @@ pub enum ClientCommand {
     Oidc(OidcCommand),
     /// Who did what to which object, and what was refused
     Audit(Box<AuditArgs>),
+    /// Make the cluster what files declare
+    Apply(ApplyArgs),
+    /// Show how the cluster differs from what files declare
+    Diff(DiffArgs),
+    /// Change one object in an editor
+    Edit(EditArgs),
+    /// Show objects as the documents that apply reads
+    Get(GetArgs),
+    /// Explain the fields of what can be declared
+    Explain(ExplainArgs),
     /// Take over what another system knows
     #[command(subcommand)]
     Import(ImportCommand),

@@ -16,11 +16,13 @@ mod cluster;
 mod component;
 mod connect;
 mod console;
+mod declared;
 mod demo;
 mod dhcp;
 mod discover;
 mod dry_run;
 mod error;
+mod explain;
 mod export;
 mod file;
 mod firmware;
@@ -28,6 +30,7 @@ mod fold;
 mod group;
 mod host_config;
 mod hsm;
+mod iface;
 mod image;
 mod import;
 mod init;
@@ -41,6 +44,7 @@ mod oidc;
 mod output;
 mod policy;
 mod power;
+mod rfe;
 mod secrets;
 mod snapshot;
 mod subnet;
@@ -96,7 +100,14 @@ async fn run_verb(global: &GlobalArgs, command: ClientCommand) -> Result<(), Cli
         ClientCommand::Secrets(command) => secrets::run(global, command).await,
         ClientCommand::Cluster(command) => cluster::run(global, command).await,
         ClientCommand::Component(command) => component::run(global, command).await,
+        ClientCommand::Iface(command) => iface::run(global, command).await,
+        ClientCommand::Rfe(command) => rfe::run(global, *command).await,
         ClientCommand::Group(command) => group::run(global, command).await,
+        ClientCommand::Apply(args) => declared::apply::run(global, &args).await,
+        ClientCommand::Diff(args) => declared::diff::run(global, &args).await,
+        ClientCommand::Edit(args) => declared::edit::run(global, &args).await,
+        ClientCommand::Get(args) => declared::get::run(global, &args).await,
+        ClientCommand::Explain(args) => explain::run(global, &args),
         ClientCommand::Discover(command) => discover::run(global, *command).await,
         ClientCommand::Bmc(command) => bmc::run(global, command).await,
         ClientCommand::Power(command) => power::run(global, command).await,

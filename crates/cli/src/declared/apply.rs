@@ -1,0 +1,110 @@
+//! `chamois apply`.
+
+use clap::Args;
+use openapi::Catalogue;
+
+use super::cluster::{Cluster, Live};
+use super::document::Document;
+use super::files::{self, Source};
+use super::kinds::Kind;
+use super::plan::{Plan, Step};
+use super::record::Record;
+use super::sent::Account;
+use super::trial::{self, Tried};
+use super::{asked, known, planned, sent, told};
+use crate::api;
+use crate::args::GlobalArgs;
+use crate::error::{CliError, Kind as Class};
+use crate::output;
+
+/// `chamois apply`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chamois apply -f site/                        every *.yaml of the folder and those in it
+  chamois apply -f site/ --dry-run              what would be done, and what would be refused
+  chamois apply -f site/ --prune                also delete what an earlier apply of it made and it declares no more
+  chamois get BootConfiguration compute | chamois apply -f -
+
+A document has `kind`, `metadata.name` and `spec` with the fields of the API; `chamois explain KIND` shows them, `chamois get KIND`
+writes such documents. Kinds: Role, Component, Group, Subnet, DhcpPolicy, CloudInitDefaults, CloudInitGroup, InstanceInfo,
+BootParameters, BootConfiguration, Profile, Template, Policy. Of a component only what is declared is set; everything else is as
+declared, and not set what is not declared.
+
+All is tried out first, and nothing is done if anything would be refused. Then kinds are made in the order above, objects of one kind in
+one change where the API has it, each at the revision that was seen: what somebody else changes meanwhile is not overwritten. If
+something fails on the way, it is said what was and what was not done (exit code 7), and the same again goes on.")]
+pub struct ApplyArgs {
+    /// A file, a folder, or - for standard input
+    #[arg(short, long, value_name = "FILE|DIR|-", value_parser = files::source)]
+    pub file: Source,
+    /// Delete what an earlier apply of this file or folder made and it declares no more; asks
+    #[arg(long)]
+    pub prune: bool,
+    /// Change nothing; show what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask before something is deleted
+    #[arg(long, short, conflicts_with = "dry_run")]
+    pub yes: bool,
+}
+
+pub(crate) async fn run(global: &GlobalArgs, args: &ApplyArgs) -> Result<(), CliError> {
+    let path = args.file.record();
+    if args.prune && path.is_none() {
+        return Err(CliError::new(Class::Usage, "--prune: standard input has no earlier apply; name a file or folder"));
+    }
+    let catalogue = api::catalogue()?;
+    let documents = args.file.read(&catalogue)?;
+    let mut record = match &path {
+        Some(path) => Record::read(path)?,
+        None => Record::default(),
+    };
+    let cluster = Live::new(global, &catalogue)?;
+    let prune = args.prune.then_some(&record);
+    let mut plan = planned(&cluster, &catalogue, &documents, prune).await?;
+    let tried = trial::all(&cluster, &catalogue, &mut plan).await?;
+    if args.dry_run {
+        return told::tried(global, &tried, plan.unchanged);
+    }
+    if !may_begin(&plan, args.yes)? {
+        return output::print("nothing was changed");
+    }
+    let account = sent::all(&cluster, &catalogue, &tried).await;
+    let before = record.clone();
+    let mut noted = note(&cluster, &catalogue, &documents, &tried, &account, &mut record).await;
+    if let (Ok(()), Some(path)) = (&noted, path.filter(|_| record != before)) {
+        noted = record.write(&path);
+    }
+    told::made(global, &tried, plan.unchanged, &account).and(noted)
+}
+
+/// Whether what is to be deleted may be.
+fn may_begin(plan: &Plan, yes: bool) -> Result<bool, CliError> {
+    let gone = plan.steps.iter().filter(|step| step.after.is_none());
+    let titles: Vec<String> = gone.map(Step::title).collect();
+    match yes || titles.is_empty() {
+        true => Ok(true),
+        false => asked::may_delete(&titles),
+    }
+}
+
+/// Notes what this apply has made, also if it stopped on the way.
+async fn note(
+    cluster: &impl Cluster,
+    catalogue: &Catalogue,
+    documents: &[Document],
+    tried: &[Tried],
+    account: &Account,
+    record: &mut Record,
+) -> Result<(), CliError> {
+    let is_new = |step: &Step| step.before.is_none();
+    let made = tried.iter().zip(&account.made).filter(|(one, made)| is_new(&one.step) && **made > 0);
+    let made: Vec<(&'static Kind, String)> = made.map(|(one, _)| (one.step.kind, one.step.name.clone())).collect();
+    if made.is_empty() && record.is_empty() {
+        return Ok(());
+    }
+    let kinds = documents.iter().map(|document| document.kind).chain(record.kinds());
+    record.note(&made, &known(cluster, catalogue, kinds).await?);
+    Ok(())
+}

@@ -1,0 +1,182 @@
+//! Before anything is made, the cluster is asked about every step (`validate_only`): all that would be refused is told at once, and
+//! what would change nothing is no step.
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use openapi::Catalogue;
+use serde_json::Value;
+use tonic::{Code, Status};
+
+use super::cluster::{Cluster, How};
+use super::plan::{Plan, Step};
+use super::written::{self, Part};
+use crate::dry_run;
+use crate::error::{CliError, Kind as Class};
+
+/// Requests on their way at once.
+const REQUESTS_AT_ONCE: usize = 16;
+
+/// A step with the requests that it needs.
+#[derive(Clone, Debug)]
+pub(super) struct Tried {
+    pub(super) step: Step,
+    /// Those that change something.
+    pub(super) parts: Vec<Part>,
+}
+
+/// What all steps would do, in their order; what the cluster finds unchanged is counted as such.
+///
+/// # Errors
+/// `Conflict` or `Usage` with everything that would be refused; when the cluster cannot be asked.
+pub(super) async fn all(
+    cluster: &impl Cluster,
+    catalogue: &Catalogue,
+    plan: &mut Plan,
+) -> Result<Vec<Tried>, CliError> {
+    let steps = std::mem::take(&mut plan.steps);
+    let asked = steps.iter().map(|step| one(cluster, catalogue, step, &steps));
+    let answers: Vec<Answer> = stream::iter(asked).buffered(REQUESTS_AT_ONCE).try_collect().await?;
+    let mut tried = Vec::new();
+    let mut refused = Vec::new();
+    for (step, answer) in steps.iter().zip(answers) {
+        match answer {
+            Answer::Refused(reason) => refused.push((step, reason)),
+            Answer::Parts(parts) if parts.is_empty() => plan.unchanged += 1,
+            Answer::Parts(parts) => tried.push(Tried {
+                step: step.clone(),
+                parts,
+            }),
+        }
+    }
+    plan.steps = tried.iter().map(|one| one.step.clone()).collect();
+    match refused.is_empty() {
+        true => Ok(tried),
+        false => Err(told(&refused)),
+    }
+}
+
+enum Answer {
+    Parts(Vec<Part>),
+    Refused(Status),
+}
+
+async fn one(
+    cluster: &impl Cluster,
+    catalogue: &Catalogue,
+    step: &Step,
+    all: &[Step],
+) -> Result<Answer, CliError> {
+    let mut parts = Vec::new();
+    for part in written::parts(catalogue, step)? {
+        let body = Value::Object(part.at(step.seen()));
+        match cluster.call(part.method, body, How::TriedOut).await {
+            Ok(answer) => {
+                let mut changes = answer.would_change.changes.iter();
+                let changes = changes.any(dry_run::is_change) || answer.would_change.left_out > 0;
+                let is_refused = answer.json.get("refusedCount").is_some();
+                if changes || is_refused {
+                    parts.push(part);
+                }
+            }
+            // it is made again with the others that it waits for, and judged then
+            Err(status) if waits(&status, step, all) => parts.push(part),
+            Err(status) if is_judgement(&status) => return Ok(Answer::Refused(status)),
+            Err(status) => return Err(status.into()),
+        }
+    }
+    Ok(Answer::Parts(parts))
+}
+
+/// Whether the refusal names another object that is made, changed or deleted with it: a member that is not there yet, a NID that
+/// another one gives up.
+fn waits(status: &Status, step: &Step, all: &[Step]) -> bool {
+    let of_state = matches!(
+        status.code(),
+        Code::InvalidArgument | Code::NotFound | Code::FailedPrecondition | Code::AlreadyExists
+    );
+    let mut others = all.iter().filter(|other| other.name != step.name);
+    of_state && others.any(|other| names(status.message(), &other.name))
+}
+
+/// Whether a name stands in a text as a word of its own.
+fn names(text: &str, name: &str) -> bool {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | ':' | '/');
+    text.match_indices(name).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + name.len()..].chars().next();
+        !before.is_some_and(is_part) && !after.is_some_and(is_part)
+    })
+}
+
+/// Whether the object itself would be refused; everything else says nothing of it.
+fn is_judgement(status: &Status) -> bool {
+    matches!(
+        status.code(),
+        Code::InvalidArgument | Code::AlreadyExists | Code::FailedPrecondition | Code::NotFound | Code::Aborted
+    )
+}
+
+fn told(refused: &[(&Step, Status)]) -> CliError {
+    let mut text = format!("{} of the objects would be refused; nothing was changed", refused.len());
+    for (step, status) in refused {
+        let place = step.place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
+        text += &format!("\n  {}{place}: {}", step.title(), status.message().escape_debug());
+    }
+    let is_usage = refused.iter().all(|(_, status)| status.code() == Code::InvalidArgument);
+    CliError::new(if is_usage { Class::Usage } else { Class::Conflict }, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::fake::Fake;
+    use super::super::kinds::find;
+    use super::*;
+
+    fn steps(names: &[&str]) -> Plan {
+        let step = |name: &&str| Step {
+            kind: find("BootConfiguration").unwrap(),
+            name: (*name).to_owned(),
+            before: None,
+            after: json!({"kernel": "/k"}).as_object().cloned(),
+            place: None,
+        };
+        Plan {
+            steps: names.iter().map(step).collect(),
+            unchanged: 0,
+        }
+    }
+
+    #[tokio::test]
+    async fn everything_that_would_be_refused_is_told_and_nothing_is_written() {
+        let catalogue = crate::api::catalogue().unwrap();
+        let cluster = Fake::default();
+        cluster.refused.borrow_mut().extend(["a".to_owned(), "c".to_owned()]);
+        let error = all(&cluster, &catalogue, &mut steps(&["a", "b", "c"])).await.unwrap_err();
+        let text = error.to_string();
+        assert_eq!(error.kind(), Class::Usage);
+        assert!(text.contains("BootConfiguration a: a: refused") && text.contains("BootConfiguration c"), "{text}");
+        assert!(!text.contains("BootConfiguration b") && text.contains("nothing was changed"), "{text}");
+        assert_eq!(cluster.writes(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_would_be_done_is_kept_in_its_order() {
+        let catalogue = crate::api::catalogue().unwrap();
+        let cluster = Fake::default();
+        let mut plan = steps(&["b", "a"]);
+        let tried = all(&cluster, &catalogue, &mut plan).await.unwrap();
+        let names: Vec<_> = tried.iter().map(|one| one.step.name.as_str()).collect();
+        assert_eq!((names, cluster.writes()), (vec!["b", "a"], 0));
+    }
+
+    #[test]
+    fn a_refusal_that_names_another_object_of_the_set_waits_for_it() {
+        let plan = steps(&["x0c0s0b0n0", "x0c0s0b0n1"]);
+        let waits_for = |text: &str| waits(&Status::invalid_argument(text), &plan.steps[0], &plan.steps);
+        assert!(waits_for("members: x0c0s0b0n1 is no component"));
+        assert!(!waits_for("members: x0c0s0b0n0 is no component"), "its own name");
+        assert!(!waits_for("members: x0c0s0b0n11 is no component"), "another name");
+        assert!(!waits(&Status::unavailable("x0c0s0b0n1"), &plan.steps[0], &plan.steps));
+    }
+}
