@@ -9,7 +9,7 @@ use super::{planned, text, trial};
 use crate::api;
 use crate::args::GlobalArgs;
 use crate::error::{CliError, Kind};
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois diff`.
 #[derive(Clone, Debug, Args)]
@@ -38,12 +38,13 @@ pub(crate) async fn run(global: &GlobalArgs, args: &DiffArgs) -> Result<(), CliE
         Err(error) => return Err(error),
     }
     let texts = plan.steps.iter().map(text::difference).collect::<Result<Vec<_>, _>>()?;
-    if global.output == Format::Json {
+    if global.output.is_document() {
         let row = |(step, text): (&super::plan::Step, &String)| {
             json!({ "kind": step.kind.name, "name": step.name, "change": step.verb(), "diff": text })
         };
         let rows: Vec<_> = plan.steps.iter().zip(&texts).map(row).collect();
-        output::print(json!({ "unchanged": plan.unchanged, "objects": rows }))?;
+        let answer = json!({ "unchanged": plan.unchanged, "objects": rows });
+        output::print(output::value_document(global.output, &answer))?;
     } else if !texts.is_empty() {
         output::print(texts.concat().trim_end())?;
     }

@@ -40,15 +40,26 @@ pub(crate) async fn run(global: &GlobalArgs, args: &GetArgs) -> Result<(), CliEr
         let name = one(kind, name, &objects)?;
         objects.retain(|own, _| *own == name);
     }
-    if global.output == Format::Json {
+    if global.output == Format::Name {
+        let names: Vec<String> = objects.into_keys().collect();
+        return output::print_lines(&names);
+    }
+    if matches!(global.output, Format::Json | Format::Jsonl) {
         let document = |(name, object): (&String, &present::Present)| {
             json!({ "kind": kind.name, "metadata": { "name": name }, "spec": object.spec })
         };
         let mut documents: Vec<Value> = objects.iter().map(document).collect();
-        return output::print(match (&args.name, documents.len()) {
-            (Some(_), 1) => documents.swap_remove(0),
-            _ => Value::Array(documents),
-        });
+        if global.output == Format::Jsonl {
+            let lines: Vec<String> = documents.iter().map(Value::to_string).collect();
+            return output::print_lines(&lines);
+        }
+        return output::print(output::value_document(
+            global.output,
+            &match (&args.name, documents.len()) {
+                (Some(_), 1) => documents.swap_remove(0),
+                _ => Value::Array(documents),
+            },
+        ));
     }
     let documents = objects.iter().map(|(name, object)| text::document(kind, name, &object.spec));
     let documents = documents.collect::<Result<Vec<_>, _>>()?;

@@ -7,7 +7,7 @@ use super::sent::Account;
 use super::trial::Tried;
 use crate::args::GlobalArgs;
 use crate::error::{CliError, Kind};
-use crate::output::{self, Format};
+use crate::output;
 
 /// Lines of what was not done, at most; the JSON has all.
 const LINES_MAX: usize = 100;
@@ -33,13 +33,12 @@ pub(super) fn made(global: &GlobalArgs, tried: &[Tried], unchanged: usize, accou
     let steps = tried.iter().zip(&fates);
     let of = |wanted: Fate| steps.clone().filter(move |(_, fate)| **fate == wanted).map(|(one, _)| line(one));
     let done: Vec<String> = of(Fate::Done).collect();
-    if global.output == Format::Json {
-        let rows = steps.clone().map(|(one, fate)| row(one, *fate)).collect::<Vec<_>>();
-        output::print(json!({ "unchanged": unchanged, "objects": rows }))?;
-    } else {
-        done.iter().try_for_each(output::print)?;
-        output::print(summary(done.len(), unchanged))?;
-    }
+    let rows: Vec<Value> = steps.clone().map(|(one, fate)| row(one, *fate)).collect();
+    let answer = json!({ "unchanged": unchanged, "objects": rows });
+    output::done_value(global, &answer, || {
+        let lines = done.iter().cloned();
+        lines.chain([summary(done.len(), unchanged)]).collect::<Vec<_>>().join("\n")
+    })?;
     let Some((failed, status)) = &account.failed else {
         return Ok(());
     };
@@ -70,9 +69,10 @@ pub(super) fn made(global: &GlobalArgs, tried: &[Tried], unchanged: usize, accou
 
 /// Tells what would be done.
 pub(super) fn tried(global: &GlobalArgs, tried: &[Tried], unchanged: usize) -> Result<(), CliError> {
-    if global.output == Format::Json {
-        let rows = tried.iter().map(|one| row(one, Fate::NotSent)).collect::<Vec<_>>();
-        return output::print(json!({ "dry_run": true, "unchanged": unchanged, "objects": rows }));
+    if global.output.is_document() {
+        let rows: Vec<Value> = tried.iter().map(|one| row(one, Fate::NotSent)).collect();
+        let answer = json!({ "dry_run": true, "unchanged": unchanged, "objects": rows });
+        return output::print(output::value_document(global.output, &answer));
     }
     for one in tried {
         output::print(format_args!("{} would be {}", one.step.title(), one.step.verb()))?;
