@@ -58,7 +58,10 @@ async fn known(
         let objects = present::read(cluster, catalogue, kind).await?;
         Ok::<_, CliError>((kind.name, objects))
     });
-    stream::iter(read).buffer_unordered(KINDS.len()).try_collect().await
+    stream::iter(read)
+        .buffer_unordered(KINDS.len())
+        .try_collect()
+        .await
 }
 
 /// The difference between documents and cluster; with a record also what is to go.

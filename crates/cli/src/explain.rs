@@ -48,8 +48,14 @@ mod tests {
     fn a_kind_is_its_message_and_everything_else_is_of_the_api() {
         for (name, full) in [
             ("component", "chamois.smd.v1.Component"),
-            ("boot-configuration.hosts", "chamois.bss.v1.BootConfiguration.hosts"),
-            ("CloudInitGroup.meta-data", "chamois.cloud_init.v1.Group.meta-data"),
+            (
+                "boot-configuration.hosts",
+                "chamois.bss.v1.BootConfiguration.hosts",
+            ),
+            (
+                "CloudInitGroup.meta-data",
+                "chamois.cloud_init.v1.Group.meta-data",
+            ),
             ("smd.v1.Component", "smd.v1.Component"),
             ("ListComponents", "ListComponents"),
             ("/hsm/v2/groups", "/hsm/v2/groups"),

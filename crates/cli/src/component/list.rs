@@ -115,18 +115,8 @@ const COMPONENTS: Shape<Component> = Shape {
     columns: &[
         column("ID", |component| component.id.clone()),
         column("TYPE", |component| component.r#type.clone()),
-        column("STATE", |component| {
-            word(
-                State::try_from(component.state).ok().map(|v| v.as_str_name()),
-                "STATE_",
-            )
-        }),
-        column("FLAG", |component| {
-            word(
-                Flag::try_from(component.flag).ok().map(|v| v.as_str_name()),
-                "FLAG_",
-            )
-        }),
+        column("STATE", state),
+        column("FLAG", flag),
         column("ENABLED", |component| {
             component
                 .enabled
@@ -138,20 +128,38 @@ const COMPONENTS: Shape<Component> = Shape {
         column("NID", |component| {
             component.nid.map(|nid| nid.to_string()).unwrap_or_default()
         }),
-        wide("ARCH", |component| {
-            word(
-                Arch::try_from(component.arch).ok().map(|v| v.as_str_name()),
-                "ARCH_",
-            )
-        }),
-        wide("CLASS", |component| {
-            word(
-                Class::try_from(component.class).ok().map(|v| v.as_str_name()),
-                "CLASS_",
-            )
-        }),
+        wide("ARCH", arch),
+        wide("CLASS", class),
     ],
 };
+
+pub(super) fn state(component: &Component) -> String {
+    word(
+        State::try_from(component.state).ok().map(|v| v.as_str_name()),
+        "STATE_",
+    )
+}
+
+pub(super) fn flag(component: &Component) -> String {
+    word(
+        Flag::try_from(component.flag).ok().map(|v| v.as_str_name()),
+        "FLAG_",
+    )
+}
+
+pub(super) fn arch(component: &Component) -> String {
+    word(
+        Arch::try_from(component.arch).ok().map(|v| v.as_str_name()),
+        "ARCH_",
+    )
+}
+
+pub(super) fn class(component: &Component) -> String {
+    word(
+        Class::try_from(component.class).ok().map(|v| v.as_str_name()),
+        "CLASS_",
+    )
+}
 
 /// `STATE_READY` as `Ready`; absent values are empty, ones from a newer member are `?`. Short words are
 /// SMD's abbreviations and stay in capitals: `OK`, `X86`, `ARM`.

@@ -52,7 +52,10 @@ pub struct ApplyArgs {
 pub(crate) async fn run(global: &GlobalArgs, args: &ApplyArgs) -> Result<(), CliError> {
     let path = args.file.record();
     if args.prune && path.is_none() {
-        return Err(CliError::new(Class::Usage, "--prune: standard input has no earlier apply; name a file or folder"));
+        return Err(CliError::new(
+            Class::Usage,
+            "--prune: standard input has no earlier apply; name a file or folder",
+        ));
     }
     let catalogue = api::catalogue()?;
     let documents = args.file.read(&catalogue)?;
@@ -99,12 +102,20 @@ async fn note(
     record: &mut Record,
 ) -> Result<(), CliError> {
     let is_new = |step: &Step| step.before.is_none();
-    let made = tried.iter().zip(&account.made).filter(|(one, made)| is_new(&one.step) && **made > 0);
-    let made: Vec<(&'static Kind, String)> = made.map(|(one, _)| (one.step.kind, one.step.name.clone())).collect();
+    let made = tried
+        .iter()
+        .zip(&account.made)
+        .filter(|(one, made)| is_new(&one.step) && **made > 0);
+    let made: Vec<(&'static Kind, String)> = made
+        .map(|(one, _)| (one.step.kind, one.step.name.clone()))
+        .collect();
     if made.is_empty() && record.is_empty() {
         return Ok(());
     }
-    let kinds = documents.iter().map(|document| document.kind).chain(record.kinds());
+    let kinds = documents
+        .iter()
+        .map(|document| document.kind)
+        .chain(record.kinds());
     record.note(&made, &known(cluster, catalogue, kinds).await?);
     Ok(())
 }

@@ -14,8 +14,14 @@ const ANSWER_BYTES_MAX: u64 = 64;
 pub(super) fn may_delete(titles: &[String]) -> Result<bool, CliError> {
     let input = std::io::stdin();
     if !input.is_terminal() || !std::io::stderr().is_terminal() {
-        let text = format!("{} objects would be deleted, and there is nobody to ask: {}", titles.len(), titles.join(", "));
-        return Err(CliError::new(Kind::Usage, text).with_remedy("--yes deletes them, --dry-run only shows them."));
+        let text = format!(
+            "{} objects would be deleted, and there is nobody to ask: {}",
+            titles.len(),
+            titles.join(", ")
+        );
+        return Err(
+            CliError::new(Kind::Usage, text).with_remedy("--yes deletes them, --dry-run only shows them.")
+        );
     }
     let mut error = std::io::stderr();
     for title in titles {
@@ -37,7 +43,13 @@ mod tests {
 
     #[test]
     fn only_yes_is_yes() {
-        for (answer, yes) in [("y\n", true), ("YES\n", true), ("\n", false), ("", false), ("no\n", false)] {
+        for (answer, yes) in [
+            ("y\n", true),
+            ("YES\n", true),
+            ("\n", false),
+            ("", false),
+            ("no\n", false),
+        ] {
             assert_eq!(is_yes(answer.as_bytes()).unwrap(), yes, "{answer:?}");
         }
     }

@@ -82,7 +82,9 @@ impl Cluster for Live<'_> {
         let told = told.and_then(|value| value.to_bytes().ok());
         let told = told.and_then(|bytes| WouldChange::decode(bytes).ok());
         if how == How::TriedOut && told.is_none() {
-            return Err(Status::internal("the member did not say what would change; is it an older version?"));
+            return Err(Status::internal(
+                "the member did not say what would change; is it an older version?",
+            ));
         }
         Ok(Answer {
             json: shown(method.descriptor().output(), answer.into_inner())?,

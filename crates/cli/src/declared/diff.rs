@@ -37,11 +37,13 @@ pub(crate) async fn run(global: &GlobalArgs, args: &DiffArgs) -> Result<(), CliE
         Err(error) if error.kind() == Kind::Denied => {}
         Err(error) => return Err(error),
     }
-    let texts = plan.steps.iter().map(text::difference).collect::<Result<Vec<_>, _>>()?;
+    let texts = plan
+        .steps
+        .iter()
+        .map(text::difference)
+        .collect::<Result<Vec<_>, _>>()?;
     if global.output.is_document() {
-        let row = |(step, text): (&super::plan::Step, &String)| {
-            json!({ "kind": step.kind.name, "name": step.name, "change": step.verb(), "diff": text })
-        };
+        let row = |(step, text): (&super::plan::Step, &String)| json!({ "kind": step.kind.name, "name": step.name, "change": step.verb(), "diff": text });
         let rows: Vec<_> = plan.steps.iter().zip(&texts).map(row).collect();
         let answer = json!({ "unchanged": plan.unchanged, "objects": rows });
         output::print(output::value_document(global.output, &answer))?;

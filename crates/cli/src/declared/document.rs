@@ -74,7 +74,10 @@ fn parts<'a>(file: &str, text: &'a str) -> Vec<Part<'a>> {
         at += line.len();
     }
     let ends = starts.iter().skip(1).map(|(at, _)| *at).chain([text.len()]);
-    let cut = starts.iter().zip(ends).map(|((start, line), end)| (&text[*start..end], *line));
+    let cut = starts
+        .iter()
+        .zip(ends)
+        .map(|((start, line), end)| (&text[*start..end], *line));
     let with_something = cut.filter(|(text, _)| text.lines().any(has_something));
     with_something
         .enumerate()
@@ -145,7 +148,10 @@ impl Part<'_> {
 
     fn name(&self, kind: &Kind, whole: &Map<String, Value>) -> Result<String, CliError> {
         let Some(Value::Object(metadata)) = whole.get("metadata") else {
-            return Err(self.refused_at("metadata", "metadata: it is missing, or no mapping; it has the name"));
+            return Err(self.refused_at(
+                "metadata",
+                "metadata: it is missing, or no mapping; it has the name",
+            ));
         };
         self.only(metadata, "metadata.", &["name"])?;
         let name = match metadata.get("name") {
@@ -168,9 +174,12 @@ impl Part<'_> {
         for key in spec.keys() {
             let field = descriptor.get_field_by_json_name(key);
             let field = field.or_else(|| descriptor.get_field_by_name(key));
-            let own = field.map(|field| field.json_name().to_owned()).unwrap_or_default();
+            let own = field
+                .map(|field| field.json_name().to_owned())
+                .unwrap_or_default();
             if kind.given.contains(&own.as_str()) {
-                let problem = format!("spec.{key}: it cannot be declared, only the cluster or another command sets it");
+                let problem =
+                    format!("spec.{key}: it cannot be declared, only the cluster or another command sets it");
                 return Err(self.refused_at(&format!("spec.{key}"), &problem));
             }
             if kind.key_field() == Some(own.as_str()) {
@@ -268,8 +277,14 @@ spec:
     #[test]
     fn documents_are_read_in_their_order_with_the_names_of_the_cluster() {
         let read = documents(TWO).unwrap();
-        let names: Vec<_> = read.iter().map(|one| (one.kind.name, one.name.as_str())).collect();
-        assert_eq!(names, [("Component", "x1000c0s0b0n0"), ("BootConfiguration", "compute")]);
+        let names: Vec<_> = read
+            .iter()
+            .map(|one| (one.kind.name, one.name.as_str()))
+            .collect();
+        assert_eq!(
+            names,
+            [("Component", "x1000c0s0b0n0"), ("BootConfiguration", "compute")]
+        );
         assert_eq!(read[1].place.to_string(), "site.yaml, document 2, line 7");
         assert_eq!(read[0].spec["NID"], 7);
     }
@@ -277,11 +292,31 @@ spec:
     #[test]
     fn a_slip_is_told_with_file_document_line_and_what_was_meant() {
         for (from, to, line, meant) in [
-            ("Role: Compute", "Rolle: Compute", "document 1, line 5", "Is it Role?"),
+            (
+                "Role: Compute",
+                "Rolle: Compute",
+                "document 1, line 5",
+                "Is it Role?",
+            ),
             ("kernel:", "kernl:", "document 2, line 13", "Is it kernel?"),
-            ("spec:\n  groups", "sepc:\n  groups", "document 2, line 11", "Is it spec?"),
-            ("boot-configuration", "BootConfig", "document 2, line 8", "BootConfiguration"),
-            ("name: compute", "nam: compute", "document 2, line 10", "Is it name?"),
+            (
+                "spec:\n  groups",
+                "sepc:\n  groups",
+                "document 2, line 11",
+                "Is it spec?",
+            ),
+            (
+                "boot-configuration",
+                "BootConfig",
+                "document 2, line 8",
+                "BootConfiguration",
+            ),
+            (
+                "name: compute",
+                "nam: compute",
+                "document 2, line 10",
+                "Is it name?",
+            ),
             ("name: X1000", "name: rack", "document 1, line 3", "xname"),
             ("NID: 7", "NID: many", "document 1, line", "spec"),
             ("NID: 7", "Type: Node", "document 1, line 6", "cannot be declared"),
@@ -290,7 +325,10 @@ spec:
             ("NID: 7", "1: 8", "document 1, line", "quotation marks"),
         ] {
             let error = documents(&TWO.replace(from, to)).unwrap_err();
-            assert!(error.contains("site.yaml") && error.contains(line) && error.contains(meant), "{to}: {error}");
+            assert!(
+                error.contains("site.yaml") && error.contains(line) && error.contains(meant),
+                "{to}: {error}"
+            );
         }
     }
 
@@ -305,6 +343,9 @@ spec:
     #[test]
     fn what_is_no_yaml_names_its_line() {
         let error = documents("kind: Component\nmetadata: [\n").unwrap_err();
-        assert!(error.contains("no YAML") && error.contains("document 1"), "{error}");
+        assert!(
+            error.contains("no YAML") && error.contains("document 1"),
+            "{error}"
+        );
     }
 }

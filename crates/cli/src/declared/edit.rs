@@ -57,7 +57,10 @@ pub(crate) async fn run(global: &GlobalArgs, args: &EditArgs) -> Result<(), CliE
     let objects = present::read(&cluster, &catalogue, kind).await?;
     let name = get::one(kind, &args.name, &objects)?;
     let Some(before) = objects.get(&name) else {
-        return Err(CliError::new(Class::NotFound, format!("there is no {} {name}", kind.name)));
+        return Err(CliError::new(
+            Class::NotFound,
+            format!("there is no {} {name}", kind.name),
+        ));
     };
     let edited = Edited {
         catalogue: &catalogue,
@@ -88,10 +91,15 @@ impl Edited<'_> {
         cluster: &impl Cluster,
         editor: impl Fn(&Path) -> Result<(), String>,
     ) -> Result<Taken, CliError> {
-        let file = tempfile::Builder::new().prefix("chamois-edit-").suffix(".yaml").tempfile();
+        let file = tempfile::Builder::new()
+            .prefix("chamois-edit-")
+            .suffix(".yaml")
+            .tempfile();
         let mut file = file.map_err(|error| CliError::other("cannot make a file for the editor", error))?;
         let whole = text::document(self.kind, self.name, &self.before.spec)?;
-        let first = format!("{OURS}lines like this one are no part of it; a text without changes changes nothing\n{whole}");
+        let first = format!(
+            "{OURS}lines like this one are no part of it; a text without changes changes nothing\n{whole}"
+        );
         write(&mut file, &first)?;
         let mut shown = first;
         for _ in 0..ATTEMPTS_MAX {
@@ -109,7 +117,8 @@ impl Edited<'_> {
                 Err(error) => error,
             };
             // the same text again, or what another text does not help against
-            let is_final = !matches!(problem.kind(), Class::Usage | Class::NotFound | Class::Other) || text == own(&shown);
+            let is_final = !matches!(problem.kind(), Class::Usage | Class::NotFound | Class::Other)
+                || text == own(&shown);
             if is_final {
                 return Err(kept(file, problem));
             }
@@ -118,20 +127,30 @@ impl Edited<'_> {
             shown = format!("{}{text}", lines.concat());
             write(&mut file, &shown)?;
         }
-        Err(kept(file, CliError::new(Class::Usage, "it was refused too often")))
+        Err(kept(
+            file,
+            CliError::new(Class::Usage, "it was refused too often"),
+        ))
     }
 
     /// Compares with what was shown, not with what is there now: the cluster refuses what somebody else has changed.
     async fn take(&self, cluster: &impl Cluster, text: &str) -> Result<Taken, CliError> {
         let documents = document::read(self.catalogue, "the text", text)?;
         let [one] = &documents[..] else {
-            return Err(CliError::new(Class::Usage, format!("one object is edited, and these are {}", documents.len())));
+            return Err(CliError::new(
+                Class::Usage,
+                format!("one object is edited, and these are {}", documents.len()),
+            ));
         };
         if (one.kind, one.name.as_str()) != (self.kind, self.name) {
             let problem = format!("{} {} is edited; kind and name stay", self.kind.name, self.name);
             return Err(one.place.refused(&problem));
         }
-        let known: Known = [(self.kind.name, [(self.name.to_owned(), self.before.clone())].into())].into();
+        let known: Known = [(
+            self.kind.name,
+            [(self.name.to_owned(), self.before.clone())].into(),
+        )]
+        .into();
         let mut plan = plan::compare(&documents, &known)?;
         let tried = trial::all(cluster, self.catalogue, &mut plan).await?;
         if tried.is_empty() {
@@ -139,7 +158,9 @@ impl Edited<'_> {
         }
         let title = format!("{} {}", self.kind.name, self.name);
         if self.dry_run {
-            return Ok(Taken::Made(format!("{title} would be changed; nothing was changed")));
+            return Ok(Taken::Made(format!(
+                "{title} would be changed; nothing was changed"
+            )));
         }
         match sent::all(cluster, self.catalogue, &tried).await.failed {
             None => Ok(Taken::Made(format!("{title} changed"))),
@@ -149,10 +170,21 @@ impl Edited<'_> {
 }
 
 fn open_editor(path: &Path) -> Result<(), String> {
-    let given = |name: &str| std::env::var(name).ok().filter(|editor| !editor.trim().is_empty());
-    let editor = given("VISUAL").or_else(|| given("EDITOR")).unwrap_or_else(|| "vi".to_owned());
+    let given = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .filter(|editor| !editor.trim().is_empty())
+    };
+    let editor = given("VISUAL")
+        .or_else(|| given("EDITOR"))
+        .unwrap_or_else(|| "vi".to_owned());
     // by a shell, because it may have options
-    let status = Command::new("sh").arg("-c").arg(format!("{editor} \"$1\"")).arg("chamois-edit").arg(path).status();
+    let status = Command::new("sh")
+        .arg("-c")
+        .arg(format!("{editor} \"$1\""))
+        .arg("chamois-edit")
+        .arg(path)
+        .status();
     match status {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("{editor}: {status}")),
@@ -162,7 +194,9 @@ fn open_editor(path: &Path) -> Result<(), String> {
 
 /// Without our lines.
 fn own(text: &str) -> String {
-    text.split_inclusive('\n').filter(|line| !line.starts_with(OURS)).collect()
+    text.split_inclusive('\n')
+        .filter(|line| !line.starts_with(OURS))
+        .collect()
 }
 
 fn write(file: &mut tempfile::NamedTempFile, text: &str) -> Result<(), CliError> {
@@ -193,7 +227,11 @@ mod tests {
     use super::*;
 
     /// Edits configuration `c` at revision 7; each text of `texts` is what one opening of the editor makes of the one before.
-    async fn edited(cluster: &Fake, seen: u64, texts: &[fn(&str) -> String]) -> (Result<Taken, CliError>, Vec<String>) {
+    async fn edited(
+        cluster: &Fake,
+        seen: u64,
+        texts: &[fn(&str) -> String],
+    ) -> (Result<Taken, CliError>, Vec<String>) {
         let catalogue = api::catalogue().unwrap();
         let before = Present {
             spec: json!({"kernel": "/old"}).as_object().unwrap().clone(),
@@ -221,7 +259,12 @@ mod tests {
 
     fn cluster() -> Fake {
         let cluster = Fake::default();
-        cluster.has(kinds::find("BootConfiguration").unwrap(), "c", 7, json!({"kernel": "/old"}));
+        cluster.has(
+            kinds::find("BootConfiguration").unwrap(),
+            "c",
+            7,
+            json!({"kernel": "/old"}),
+        );
         cluster
     }
 
@@ -241,8 +284,16 @@ mod tests {
         let right: fn(&str) -> String = |text| text.replace("kernl: /old", "kernel: /new");
         let (taken, opened) = edited(&cluster, 7, &[slip, right]).await;
         assert_eq!(taken.unwrap(), Taken::Made("BootConfiguration c changed".into()));
-        assert!(opened[1].starts_with("# chamois: ") && opened[1].contains("Is it kernel?"), "{}", opened[1]);
-        assert!(opened[1].contains("kernl: /old"), "nothing is lost: {}", opened[1]);
+        assert!(
+            opened[1].starts_with("# chamois: ") && opened[1].contains("Is it kernel?"),
+            "{}",
+            opened[1]
+        );
+        assert!(
+            opened[1].contains("kernl: /old"),
+            "nothing is lost: {}",
+            opened[1]
+        );
         assert_eq!(cluster.writes(), 1);
     }
 

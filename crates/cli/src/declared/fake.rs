@@ -31,18 +31,23 @@ impl Fake {
         let Value::Object(mut object) = spec else { return };
         kind.put_name(name, &mut object);
         let mut rows = self.rows.borrow_mut();
-        rows.entry(kind.name).or_default().insert(name.to_owned(), (revision, object));
+        rows.entry(kind.name)
+            .or_default()
+            .insert(name.to_owned(), (revision, object));
         self.revision.set(self.revision.get().max(revision));
     }
 
     pub(super) fn names(&self, kind: &Kind) -> Vec<String> {
         let rows = self.rows.borrow();
-        rows.get(kind.name).map(|rows| rows.keys().cloned().collect()).unwrap_or_default()
+        rows.get(kind.name)
+            .map(|rows| rows.keys().cloned().collect())
+            .unwrap_or_default()
     }
 
     /// How many writes were meant.
     pub(super) fn writes(&self) -> usize {
-        let is_write = |call: &&String| !call.ends_with('?') && !call.starts_with("List") && !call.starts_with("Get");
+        let is_write =
+            |call: &&String| !call.ends_with('?') && !call.starts_with("List") && !call.starts_with("Get");
         self.calls.borrow().iter().filter(is_write).count()
     }
 
@@ -61,12 +66,25 @@ impl Fake {
         }
     }
 
-    fn put(&self, kind: &'static Kind, name: &str, seen: Option<u64>, object: Option<Map<String, Value>>, how: How) -> Result<Answer, Status> {
-        let forbidden = self.refused.borrow().contains(name) || (how == How::Made && self.broken.borrow().contains(name));
+    fn put(
+        &self,
+        kind: &'static Kind,
+        name: &str,
+        seen: Option<u64>,
+        object: Option<Map<String, Value>>,
+        how: How,
+    ) -> Result<Answer, Status> {
+        let forbidden =
+            self.refused.borrow().contains(name) || (how == How::Made && self.broken.borrow().contains(name));
         if forbidden {
             return Err(Status::invalid_argument(format!("{name}: refused")));
         }
-        let is = self.rows.borrow().get(kind.name).and_then(|rows| rows.get(name)).map_or(0, |(revision, _)| *revision);
+        let is = self
+            .rows
+            .borrow()
+            .get(kind.name)
+            .and_then(|rows| rows.get(name))
+            .map_or(0, |(revision, _)| *revision);
         if seen.is_some_and(|seen| seen != is) {
             return Err(Status::aborted(format!("{name} is at revision {is}")));
         }
@@ -123,7 +141,8 @@ impl Cluster for Fake {
             return self.put(kind, &name, seen, Some(object), how);
         }
         if short == "PutBootParameters" {
-            let kind = super::kinds::find("BootParameters").map_err(|error| Status::internal(error.to_string()))?;
+            let kind =
+                super::kinds::find("BootParameters").map_err(|error| Status::internal(error.to_string()))?;
             let entries = request["entries"].as_array().cloned().unwrap_or_default();
             let at = request["if_revisions"].as_array().cloned().unwrap_or_default();
             let mut answer = Answer::default();

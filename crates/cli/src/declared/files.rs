@@ -79,12 +79,19 @@ impl Source {
 /// What begins with a dot is not read: the record, and what editors leave.
 fn below(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), CliError> {
     if depth > DEPTH_MAX {
-        return Err(refused(folder, format!("more than {DEPTH_MAX} folders within each other")));
+        return Err(refused(
+            folder,
+            format!("more than {DEPTH_MAX} folders within each other"),
+        ));
     }
     for entry in std::fs::read_dir(folder).map_err(|error| refused(folder, error))? {
         let path = entry.map_err(|error| refused(folder, error))?.path();
-        let is_hidden = path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
-        let is_document = path.extension().is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known));
+        let is_hidden = path
+            .file_name()
+            .is_none_or(|name| name.to_string_lossy().starts_with('.'));
+        let is_document = path
+            .extension()
+            .is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known));
         match (is_hidden, path.is_dir()) {
             (true, _) => {}
             (false, true) => below(&path, depth + 1, found)?,
@@ -121,15 +128,31 @@ mod tests {
     fn a_folder_is_read_with_its_folders_in_order_without_what_is_hidden() {
         let dir = tempfile::tempdir().unwrap();
         let write = |name: &str, label: &str| {
-            std::fs::write(dir.path().join(name), GROUP.replace("name: g", &format!("name: {label}"))).unwrap();
+            std::fs::write(
+                dir.path().join(name),
+                GROUP.replace("name: g", &format!("name: {label}")),
+            )
+            .unwrap();
         };
         std::fs::create_dir(dir.path().join("more")).unwrap();
-        for (name, label) in [("b.yaml", "b"), ("a.yml", "a"), ("more/c.yaml", "c"), (".x.yaml", "x"), ("notes.txt", "n")] {
+        for (name, label) in [
+            ("b.yaml", "b"),
+            ("a.yml", "a"),
+            ("more/c.yaml", "c"),
+            (".x.yaml", "x"),
+            ("notes.txt", "n"),
+        ] {
             write(name, label);
         }
         let catalogue = crate::api::catalogue().unwrap();
-        let read = source(dir.path().to_str().unwrap()).unwrap().read(&catalogue).unwrap();
-        assert_eq!(read.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
+        let read = source(dir.path().to_str().unwrap())
+            .unwrap()
+            .read(&catalogue)
+            .unwrap();
+        assert_eq!(
+            read.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(),
+            ["a", "b", "c"]
+        );
     }
 
     #[test]
@@ -137,7 +160,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folder = source(dir.path().to_str().unwrap()).unwrap().record().unwrap();
         assert_eq!(folder, dir.path().join(".chamois-applied.yaml"));
-        let file = source(dir.path().join("a.yaml").to_str().unwrap()).unwrap().record().unwrap();
+        let file = source(dir.path().join("a.yaml").to_str().unwrap())
+            .unwrap()
+            .record()
+            .unwrap();
         assert_eq!(file, dir.path().join(".a.yaml.chamois-applied.yaml"));
         assert_eq!(source("-").unwrap().record(), None);
     }
@@ -147,7 +173,10 @@ mod tests {
         let catalogue = crate::api::catalogue().unwrap();
         let dir = tempfile::tempdir().unwrap();
         for path in [dir.path().to_path_buf(), dir.path().join("none.yaml")] {
-            let error = source(path.to_str().unwrap()).unwrap().read(&catalogue).unwrap_err();
+            let error = source(path.to_str().unwrap())
+                .unwrap()
+                .read(&catalogue)
+                .unwrap_err();
             assert_eq!(error.kind(), Kind::Usage, "{error}");
         }
         assert!(source("").is_err());

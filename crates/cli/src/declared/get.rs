@@ -45,9 +45,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &GetArgs) -> Result<(), CliEr
         return output::print_lines(&names);
     }
     if matches!(global.output, Format::Json | Format::Jsonl) {
-        let document = |(name, object): (&String, &present::Present)| {
-            json!({ "kind": kind.name, "metadata": { "name": name }, "spec": object.spec })
-        };
+        let document = |(name, object): (&String, &present::Present)| json!({ "kind": kind.name, "metadata": { "name": name }, "spec": object.spec });
         let mut documents: Vec<Value> = objects.iter().map(document).collect();
         if global.output == Format::Jsonl {
             let lines: Vec<String> = documents.iter().map(Value::to_string).collect();
@@ -61,7 +59,9 @@ pub(crate) async fn run(global: &GlobalArgs, args: &GetArgs) -> Result<(), CliEr
             },
         ));
     }
-    let documents = objects.iter().map(|(name, object)| text::document(kind, name, &object.spec));
+    let documents = objects
+        .iter()
+        .map(|(name, object)| text::document(kind, name, &object.spec));
     let documents = documents.collect::<Result<Vec<_>, _>>()?;
     match documents.is_empty() {
         true => Ok(()),
@@ -80,10 +80,12 @@ pub(super) fn one(kind: &Kind, name: &str, objects: &Objects) -> Result<String, 
         return Ok(canonical);
     }
     let error = CliError::new(Class::NotFound, format!("there is no {} {name}", kind.name));
-    Err(error.with_remedy(match nearest(&canonical, objects.keys().map(String::as_str)) {
-        Some(meant) => format!("Is it {meant}?"),
-        None => format!("`chamois get {}` shows those that there are.", kind.name),
-    }))
+    Err(
+        error.with_remedy(match nearest(&canonical, objects.keys().map(String::as_str)) {
+            Some(meant) => format!("Is it {meant}?"),
+            None => format!("`chamois get {}` shows those that there are.", kind.name),
+        }),
+    )
 }
 
 #[cfg(test)]
@@ -109,7 +111,12 @@ mod tests {
 
     #[test]
     fn kinds_are_found_in_any_writing() {
-        for name in ["BootConfiguration", "boot-configuration", "bootconfigurations", "boot_configuration"] {
+        for name in [
+            "BootConfiguration",
+            "boot-configuration",
+            "bootconfigurations",
+            "boot_configuration",
+        ] {
             assert_eq!(kinds::find(name).unwrap().name, "BootConfiguration");
         }
         assert_eq!(kinds::find("policies").unwrap().name, "Policy");

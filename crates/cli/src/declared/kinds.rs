@@ -75,7 +75,12 @@ pub(super) struct Delete {
     pub(super) conditional: bool,
 }
 
-const fn put(method: &'static str, name: Option<&'static str>, body: &'static str, conditional: bool) -> Write {
+const fn put(
+    method: &'static str,
+    name: Option<&'static str>,
+    body: &'static str,
+    conditional: bool,
+) -> Write {
     Write::Put {
         method,
         name,
@@ -136,17 +141,33 @@ pub(super) const KINDS: &[Kind] = &[
         key: Key::Field("name"),
         given: &["meta"],
         list: ("chamois.dhcp.v1.DhcpPolicyService.ListDhcpPolicies", "policies"),
-        write: put("chamois.dhcp.v1.DhcpPolicyService.PutDhcpPolicy", None, "policy", false),
-        delete: delete("chamois.dhcp.v1.DhcpPolicyService.DeleteDhcpPolicy", "name", false),
+        write: put(
+            "chamois.dhcp.v1.DhcpPolicyService.PutDhcpPolicy",
+            None,
+            "policy",
+            false,
+        ),
+        delete: delete(
+            "chamois.dhcp.v1.DhcpPolicyService.DeleteDhcpPolicy",
+            "name",
+            false,
+        ),
     },
     Kind {
         name: "CloudInitDefaults",
         message: "chamois.cloud_init.v1.ClusterDefaults",
         key: Key::Only("cluster"),
         given: &["meta"],
-        list: ("chamois.cloud_init.v1.ClusterDefaultsService.GetClusterDefaults", ""),
+        list: (
+            "chamois.cloud_init.v1.ClusterDefaultsService.GetClusterDefaults",
+            "",
+        ),
         write: Write::Defaults,
-        delete: delete("chamois.cloud_init.v1.ClusterDefaultsService.DeleteClusterDefaults", "", true),
+        delete: delete(
+            "chamois.cloud_init.v1.ClusterDefaultsService.DeleteClusterDefaults",
+            "",
+            true,
+        ),
     },
     Kind {
         name: "CloudInitGroup",
@@ -154,7 +175,12 @@ pub(super) const KINDS: &[Kind] = &[
         key: Key::Lower("name"),
         given: &["meta", "sealed", "secret"],
         list: ("chamois.cloud_init.v1.GroupService.ListGroups", "groups"),
-        write: put("chamois.cloud_init.v1.GroupService.PutGroup", Some("name"), "group", true),
+        write: put(
+            "chamois.cloud_init.v1.GroupService.PutGroup",
+            Some("name"),
+            "group",
+            true,
+        ),
         delete: delete("chamois.cloud_init.v1.GroupService.DeleteGroup", "name", true),
     },
     Kind {
@@ -162,9 +188,21 @@ pub(super) const KINDS: &[Kind] = &[
         message: "chamois.cloud_init.v1.InstanceInfo",
         key: Key::Xname("id"),
         given: &["meta", "instance-id", "secret"],
-        list: ("chamois.cloud_init.v1.InstanceInfoService.ListInstanceInfo", "items"),
-        write: put("chamois.cloud_init.v1.InstanceInfoService.PutInstanceInfo", Some("id"), "info", true),
-        delete: delete("chamois.cloud_init.v1.InstanceInfoService.DeleteInstanceInfo", "id", true),
+        list: (
+            "chamois.cloud_init.v1.InstanceInfoService.ListInstanceInfo",
+            "items",
+        ),
+        write: put(
+            "chamois.cloud_init.v1.InstanceInfoService.PutInstanceInfo",
+            Some("id"),
+            "info",
+            true,
+        ),
+        delete: delete(
+            "chamois.cloud_init.v1.InstanceInfoService.DeleteInstanceInfo",
+            "id",
+            true,
+        ),
     },
     Kind {
         name: "BootParameters",
@@ -173,21 +211,32 @@ pub(super) const KINDS: &[Kind] = &[
         given: &["meta", "ifRevision", "hosts", "macs", "nids"],
         list: ("chamois.bss.v1.BootParametersService.ListBootParameters", "items"),
         write: Write::BootParameters,
-        delete: delete("chamois.bss.v1.BootParametersService.DeleteBootParameters", "", true),
+        delete: delete(
+            "chamois.bss.v1.BootParametersService.DeleteBootParameters",
+            "",
+            true,
+        ),
     },
     Kind {
         name: "BootConfiguration",
         message: "chamois.bss.v1.BootConfiguration",
         key: Key::Field("name"),
         given: &["meta"],
-        list: ("chamois.bss.v1.BootConfigurationService.ListBootConfigurations", "configurations"),
+        list: (
+            "chamois.bss.v1.BootConfigurationService.ListBootConfigurations",
+            "configurations",
+        ),
         write: put(
             "chamois.bss.v1.BootConfigurationService.ReplaceBootConfiguration",
             Some("name"),
             "configuration",
             true,
         ),
-        delete: delete("chamois.bss.v1.BootConfigurationService.DeleteBootConfiguration", "name", true),
+        delete: delete(
+            "chamois.bss.v1.BootConfigurationService.DeleteBootConfiguration",
+            "name",
+            true,
+        ),
     },
     Kind {
         name: "Profile",
@@ -195,7 +244,12 @@ pub(super) const KINDS: &[Kind] = &[
         key: Key::Lower("name"),
         given: &["meta", "expiresAtMs", "expiresAt"],
         list: ("chamois.cloud_init.v1.ProfileService.ListProfiles", "profiles"),
-        write: put("chamois.cloud_init.v1.ProfileService.PutProfile", Some("name"), "profile", true),
+        write: put(
+            "chamois.cloud_init.v1.ProfileService.PutProfile",
+            Some("name"),
+            "profile",
+            true,
+        ),
         delete: delete("chamois.cloud_init.v1.ProfileService.DeleteProfile", "name", true),
     },
     Kind {
@@ -203,9 +257,21 @@ pub(super) const KINDS: &[Kind] = &[
         message: "chamois.configurator.v1.Template",
         key: Key::Field("name"),
         given: &["meta", "secrets"],
-        list: ("chamois.configurator.v1.TemplateService.ListTemplates", "templates"),
-        write: put("chamois.configurator.v1.TemplateService.PutTemplate", None, "template", true),
-        delete: delete("chamois.configurator.v1.TemplateService.DeleteTemplate", "name", true),
+        list: (
+            "chamois.configurator.v1.TemplateService.ListTemplates",
+            "templates",
+        ),
+        write: put(
+            "chamois.configurator.v1.TemplateService.PutTemplate",
+            None,
+            "template",
+            true,
+        ),
+        delete: delete(
+            "chamois.configurator.v1.TemplateService.DeleteTemplate",
+            "name",
+            true,
+        ),
     },
     Kind {
         name: "Policy",

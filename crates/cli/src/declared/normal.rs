@@ -29,7 +29,11 @@ pub(super) fn declared(
 }
 
 /// What is stored, as a document would declare it.
-pub(super) fn stored(catalogue: &Catalogue, kind: &Kind, object: &Map<String, Value>) -> Result<Map<String, Value>, CliError> {
+pub(super) fn stored(
+    catalogue: &Catalogue,
+    kind: &Kind,
+    object: &Map<String, Value>,
+) -> Result<Map<String, Value>, CliError> {
     let shown = through_message(catalogue, kind, Value::Object(object.clone()))?;
     Ok(without_given(kind, shown))
 }
@@ -54,10 +58,12 @@ pub(super) fn to_send(
     }
 }
 
-fn through_message(catalogue: &Catalogue, kind: &Kind, mut value: Value) -> Result<Map<String, Value>, CliError> {
-    let unfit = |error: &dyn std::fmt::Display| {
-        CliError::new(crate::error::Kind::Usage, error.to_string())
-    };
+fn through_message(
+    catalogue: &Catalogue,
+    kind: &Kind,
+    mut value: Value,
+) -> Result<Map<String, Value>, CliError> {
+    let unfit = |error: &dyn std::fmt::Display| CliError::new(crate::error::Kind::Usage, error.to_string());
     let descriptor = kind.descriptor(catalogue)?;
     words::turn(catalogue, &descriptor, &mut value, Way::Protos);
     let read = DynamicMessage::deserialize(descriptor.clone(), value).map_err(|error| unfit(&error))?;
@@ -73,10 +79,13 @@ fn through_message(catalogue: &Catalogue, kind: &Kind, mut value: Value) -> Resu
 }
 
 fn without_given(kind: &Kind, mut object: Map<String, Value>) -> Map<String, Value> {
-    object.retain(|field, _| !kind.given.contains(&field.as_str()) && kind.key_field() != Some(field.as_str()));
+    object
+        .retain(|field, _| !kind.given.contains(&field.as_str()) && kind.key_field() != Some(field.as_str()));
     if kind.key == Key::Boot {
         // BSS lists every entry with data of cloud-init, also where there are none
-        object.retain(|field, value| field != "cloud-init" || value.as_object().is_some_and(|data| !data.is_empty()));
+        object.retain(|field, value| {
+            field != "cloud-init" || value.as_object().is_some_and(|data| !data.is_empty())
+        });
     }
     object
 }
@@ -85,7 +94,9 @@ fn without_given(kind: &Kind, mut object: Map<String, Value>) -> Map<String, Val
 fn whole_numbers(value: &mut Value) {
     match value {
         Value::Number(number) => {
-            let whole = number.as_f64().filter(|of| number.is_f64() && of.fract() == 0.0 && of.abs() < EXACT_MAX);
+            let whole = number
+                .as_f64()
+                .filter(|of| number.is_f64() && of.fract() == 0.0 && of.abs() < EXACT_MAX);
             if let Some(whole) = whole {
                 #[allow(clippy::cast_possible_truncation, reason = "it is whole and below 2^53")]
                 let whole = whole as i64;
@@ -140,10 +151,18 @@ mod tests {
         for kind in KINDS {
             let descriptor = kind.descriptor(&catalogue).unwrap();
             for given in kind.given {
-                assert!(descriptor.get_field_by_json_name(given).is_some(), "{}.{given}", kind.name);
+                assert!(
+                    descriptor.get_field_by_json_name(given).is_some(),
+                    "{}.{given}",
+                    kind.name
+                );
             }
             if let Some(key) = kind.key_field() {
-                assert!(descriptor.get_field_by_json_name(key).is_some(), "{}.{key}", kind.name);
+                assert!(
+                    descriptor.get_field_by_json_name(key).is_some(),
+                    "{}.{key}",
+                    kind.name
+                );
             }
             for name in [kind.list.0, kind.delete.method] {
                 let mut methods = catalogue.methods().iter();

@@ -120,15 +120,19 @@ fn check_once(documents: &[Document]) -> Result<(), CliError> {
     Ok(())
 }
 
-fn check_possible(document: &Document, before: Option<&Present>, after: &Map<String, Value>) -> Result<(), CliError> {
+fn check_possible(
+    document: &Document,
+    before: Option<&Present>,
+    after: &Map<String, Value>,
+) -> Result<(), CliError> {
     let Some(before) = before.filter(|_| document.kind.write == Write::Groups) else {
         return Ok(());
     };
     match before.spec.get("exclusiveGroup") == after.get("exclusiveGroup") {
         true => Ok(()),
-        false => Err(document
-            .place
-            .refused("spec.exclusiveGroup: a group keeps the one that it was made with; delete the group first")),
+        false => Err(document.place.refused(
+            "spec.exclusiveGroup: a group keeps the one that it was made with; delete the group first",
+        )),
     }
 }
 
@@ -177,7 +181,14 @@ mod tests {
         let gone = |kind: &str, name: &str| (find(kind).unwrap(), name.to_owned(), present(&json!({})));
         plan.delete([gone("Component", "x0c0s1b0n0"), gone("Group", "old")]);
         let titles: Vec<_> = plan.steps.iter().map(Step::title).collect();
-        let order = ["Role r", "Component x0c0s0b0n0", "Group g", "Policy p", "Group old", "Component x0c0s1b0n0"];
+        let order = [
+            "Role r",
+            "Component x0c0s0b0n0",
+            "Group g",
+            "Policy p",
+            "Group old",
+            "Component x0c0s1b0n0",
+        ];
         assert_eq!(titles, order);
         let verbs: Vec<_> = plan.steps.iter().map(Step::verb).collect();
         assert_eq!(&verbs[3..5], ["created", "deleted"]);
@@ -186,11 +197,23 @@ mod tests {
     #[test]
     fn what_is_as_declared_is_no_step() {
         let spec = json!({"kernel": "/k"});
-        let plan = compare(&[document("BootConfiguration", "c", &spec)], &known("BootConfiguration", "c", &spec)).unwrap();
+        let plan = compare(
+            &[document("BootConfiguration", "c", &spec)],
+            &known("BootConfiguration", "c", &spec),
+        )
+        .unwrap();
         assert_eq!((plan.steps.len(), plan.unchanged), (0, 1));
         let other = json!({"kernel": "/k", "params": "quiet"});
-        let plan = compare(&[document("BootConfiguration", "c", &spec)], &known("BootConfiguration", "c", &other)).unwrap();
-        assert_eq!((plan.steps[0].seen(), plan.steps[0].verb()), (7, "changed"), "params are not set any more");
+        let plan = compare(
+            &[document("BootConfiguration", "c", &spec)],
+            &known("BootConfiguration", "c", &other),
+        )
+        .unwrap();
+        assert_eq!(
+            (plan.steps[0].seen(), plan.steps[0].verb()),
+            (7, "changed"),
+            "params are not set any more"
+        );
     }
 
     /// Its state is observed, not declared.
@@ -208,9 +231,15 @@ mod tests {
 
     #[test]
     fn one_object_twice_is_refused_with_both_places() {
-        let twice = [document("Group", "g", &json!({})), document("Group", "g", &json!({}))];
+        let twice = [
+            document("Group", "g", &json!({})),
+            document("Group", "g", &json!({})),
+        ];
         let error = compare(&twice, &Known::new()).unwrap_err().to_string();
-        assert!(error.contains("declared twice") && error.matches("a.yaml").count() == 2, "{error}");
+        assert!(
+            error.contains("declared twice") && error.matches("a.yaml").count() == 2,
+            "{error}"
+        );
     }
 
     #[test]

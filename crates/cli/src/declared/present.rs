@@ -37,7 +37,9 @@ pub(super) async fn read(
     let answer = cluster.call(method, json!({}), How::Made).await?.json;
     let mut objects = Objects::new();
     for object in listed(&answer, field) {
-        let Some(name) = kind.name_of(object) else { continue };
+        let Some(name) = kind.name_of(object) else {
+            continue;
+        };
         let revision = |change: &str| object.get("meta")?.get(change)?.get("revision")?.as_u64();
         let modified = revision("modified").unwrap_or_default();
         let is_secret = object.get("secret") == Some(&Value::Bool(true));
@@ -66,7 +68,9 @@ fn listed<'a>(answer: &'a Value, field: &str) -> Vec<&'a Map<String, Value>> {
     };
     match found {
         Some(Value::Array(items)) => items.iter().filter_map(Value::as_object).collect(),
-        Some(Value::Object(by_name)) if !field.is_empty() => by_name.values().filter_map(Value::as_object).collect(),
+        Some(Value::Object(by_name)) if !field.is_empty() => {
+            by_name.values().filter_map(Value::as_object).collect()
+        }
         Some(Value::Object(one)) => vec![one],
         _ => Vec::new(),
     }
@@ -81,7 +85,10 @@ mod tests {
     #[test]
     fn objects_are_found_in_lists_in_maps_and_alone() {
         let of = |answer: Value, field: &str| listed(&answer, field).len();
-        assert_eq!(of(json!({"groups": [{"label": "a"}, {"label": "b"}]}), "groups"), 2);
+        assert_eq!(
+            of(json!({"groups": [{"label": "a"}, {"label": "b"}]}), "groups"),
+            2
+        );
         assert_eq!(of(json!({"groups": {"a": {"name": "a"}}}), "groups"), 1);
         assert_eq!(of(json!({"region": "r"}), ""), 1);
         assert_eq!(of(json!({}), "groups"), 0);

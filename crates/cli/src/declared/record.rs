@@ -14,7 +14,8 @@ use super::present::Present;
 use crate::error::{CliError, Kind as Class};
 
 /// First lines of the file.
-const HEADER: &str = "# What `chamois apply` made of the files here; `--prune` deletes nothing else. Written by chamois.\n";
+const HEADER: &str =
+    "# What `chamois apply` made of the files here; `--prune` deletes nothing else. Written by chamois.\n";
 
 /// The file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -41,8 +42,9 @@ impl Record {
     /// A file that cannot be read: what it says must not be guessed.
     pub(super) fn read(path: &Path) -> Result<Self, CliError> {
         let refused = |problem: &dyn std::fmt::Display| {
-            CliError::new(Class::Usage, format!("cannot read {}: {problem}", path.display()))
-                .with_remedy("Without it nothing is known of earlier applies: move it away, and nothing is pruned.")
+            CliError::new(Class::Usage, format!("cannot read {}: {problem}", path.display())).with_remedy(
+                "Without it nothing is known of earlier applies: move it away, and nothing is pruned.",
+            )
         };
         match std::fs::read_to_string(path) {
             Ok(text) => serde_yaml_ng::from_str(&text).map_err(|error| refused(&error)),
@@ -57,12 +59,17 @@ impl Record {
     /// When it cannot be written.
     pub(super) fn write(&self, path: &Path) -> Result<(), CliError> {
         let failed = |error: &dyn std::fmt::Display| {
-            CliError::new(Class::Other, format!("what was made cannot be noted in {}: {error}", path.display()))
+            CliError::new(
+                Class::Other,
+                format!("what was made cannot be noted in {}: {error}", path.display()),
+            )
         };
         let text = serde_yaml_ng::to_string(self).map_err(|error| failed(&error))?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(|error| failed(&error))?;
-        file.write_all(HEADER.as_bytes()).map_err(|error| failed(&error))?;
+        let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))
+            .map_err(|error| failed(&error))?;
+        file.write_all(HEADER.as_bytes())
+            .map_err(|error| failed(&error))?;
         file.write_all(text.as_bytes()).map_err(|error| failed(&error))?;
         file.as_file().sync_all().map_err(|error| failed(&error))?;
         file.persist(path).map_err(|error| failed(&error.error))?;
@@ -77,14 +84,26 @@ impl Record {
     /// Kinds that something is noted of.
     pub(super) fn kinds(&self) -> Vec<&'static Kind> {
         let names: BTreeSet<&str> = self.made.iter().map(|made| made.kind.as_str()).collect();
-        names.into_iter().filter_map(|name| kinds::find(name).ok()).collect()
+        names
+            .into_iter()
+            .filter_map(|name| kinds::find(name).ok())
+            .collect()
     }
 
     /// Objects that were made from here, are there still, and are declared no more.
-    pub(super) fn gone(&self, documents: &[Document], known: &Known) -> Vec<(&'static Kind, String, Present)> {
-        let declared: BTreeSet<(&str, &str)> =
-            documents.iter().map(|document| (document.kind.name, document.name.as_str())).collect();
-        let ours = self.made.iter().filter(|made| !declared.contains(&(made.kind.as_str(), made.name.as_str())));
+    pub(super) fn gone(
+        &self,
+        documents: &[Document],
+        known: &Known,
+    ) -> Vec<(&'static Kind, String, Present)> {
+        let declared: BTreeSet<(&str, &str)> = documents
+            .iter()
+            .map(|document| (document.kind.name, document.name.as_str()))
+            .collect();
+        let ours = self
+            .made
+            .iter()
+            .filter(|made| !declared.contains(&(made.kind.as_str(), made.name.as_str())));
         ours.filter_map(|made| {
             let kind = kinds::find(&made.kind).ok()?;
             let present = known.get(kind.name)?.get(&made.name)?;
@@ -98,7 +117,8 @@ impl Record {
         let created = |kind: &str, name: &str| Some(now.get(kind)?.get(name)?.created);
         let looked_at: BTreeMap<&str, ()> = now.keys().map(|kind| (*kind, ())).collect();
         self.made.retain(|made| {
-            !looked_at.contains_key(made.kind.as_str()) || created(&made.kind, &made.name) == Some(made.created)
+            !looked_at.contains_key(made.kind.as_str())
+                || created(&made.kind, &made.name) == Some(made.created)
         });
         for (kind, name) in made {
             if let Some(created) = created(kind.name, name) {
@@ -123,12 +143,17 @@ mod tests {
             modified: created + 1,
             created,
         };
-        let objects = objects.iter().map(|(name, created)| ((*name).to_owned(), present(*created)));
+        let objects = objects
+            .iter()
+            .map(|(name, created)| ((*name).to_owned(), present(*created)));
         [("Group", objects.collect())].into()
     }
 
     fn made(names: &[&str]) -> Vec<(&'static Kind, String)> {
-        names.iter().map(|name| (find("Group").unwrap(), (*name).to_owned())).collect()
+        names
+            .iter()
+            .map(|name| (find("Group").unwrap(), (*name).to_owned()))
+            .collect()
     }
 
     /// Somebody deleted ours and made one of the same name: it is theirs.
@@ -136,7 +161,13 @@ mod tests {
     fn only_what_was_made_from_here_and_is_there_still_is_gone() {
         let mut record = Record::default();
         record.note(&made(&["a", "b"]), &known(&[("a", 3), ("b", 4), ("foreign", 5)]));
-        let gone = |known: &Known| -> Vec<String> { record.gone(&[], known).into_iter().map(|(_, name, _)| name).collect() };
+        let gone = |known: &Known| -> Vec<String> {
+            record
+                .gone(&[], known)
+                .into_iter()
+                .map(|(_, name, _)| name)
+                .collect()
+        };
         assert_eq!(gone(&known(&[("a", 3), ("b", 4), ("foreign", 5)])), ["a", "b"]);
         assert_eq!(gone(&known(&[("a", 3), ("b", 9)])), ["a"]);
         assert!(gone(&Known::new()).is_empty(), "another cluster");
@@ -164,6 +195,9 @@ mod tests {
         assert_eq!(Record::read(&path).unwrap(), record);
         std::fs::write(&path, "made: 7").unwrap();
         let error = Record::read(&path).unwrap_err().to_string();
-        assert!(error.contains(".chamois-applied.yaml") && error.contains("nothing is pruned"), "{error}");
+        assert!(
+            error.contains(".chamois-applied.yaml") && error.contains("nothing is pruned"),
+            "{error}"
+        );
     }
 }

@@ -40,7 +40,9 @@ pub(super) async fn all(cluster: &impl Cluster, catalogue: &Catalogue, tried: &[
     let mut from = 0;
     while from < tried.len() && account.failed.is_none() {
         let of = |at: usize| (tried[at].step.kind, tried[at].step.after.is_some());
-        let to = (from..tried.len()).find(|at| of(*at) != of(from)).unwrap_or(tried.len());
+        let to = (from..tried.len())
+            .find(|at| of(*at) != of(from))
+            .unwrap_or(tried.len());
         if let Err((steps, status)) = set(cluster, catalogue, tried, from..to, &mut account.made).await {
             account.failed = Some((steps, status));
         }
@@ -71,7 +73,9 @@ async fn set(
         if let (Condition::One, [only]) = (sent.condition, &sent.steps[..]) {
             sent.body.insert("if_revision".into(), revisions[*only].into());
         }
-        let answer = cluster.call(sent.method, Value::Object(sent.body), How::Made).await;
+        let answer = cluster
+            .call(sent.method, Value::Object(sent.body), How::Made)
+            .await;
         let answer = answer.map_err(|status| (sent.steps.clone(), status))?;
         if let Some((refused, status)) = refusals(&answer.json, tried, &sent.steps) {
             let done = sent.steps.iter().filter(|at| !refused.contains(at));
@@ -130,7 +134,9 @@ fn are_one(one: &Part, other: &Part) -> bool {
 fn extend(body: &mut Map<String, Value>, more: Map<String, Value>, lists: &[&str]) {
     for (field, value) in more {
         match (body.get_mut(&field), value) {
-            (Some(Value::Array(all)), Value::Array(more)) if lists.contains(&field.as_str()) => all.extend(more),
+            (Some(Value::Array(all)), Value::Array(more)) if lists.contains(&field.as_str()) => {
+                all.extend(more)
+            }
             _ => {} // the same in both
         }
     }
@@ -150,7 +156,10 @@ async fn look_again(
         let step = &tried[*at].step;
         let is = now.get(&step.name).map_or(0, |object| object.modified);
         if is != step.seen() {
-            let text = format!("somebody else changed it: it is at revision {is}, not {}", step.seen());
+            let text = format!(
+                "somebody else changed it: it is at revision {is}, not {}",
+                step.seen()
+            );
             return Err((vec![*at], Status::aborted(text)));
         }
     }
@@ -159,10 +168,22 @@ async fn look_again(
 
 /// HSM's bulk patches tell one by one what could not be done.
 fn refusals(answer: &Value, tried: &[Tried], steps: &[usize]) -> Option<(Vec<usize>, Status)> {
-    let refused = answer.get("refused")?.as_array().filter(|refused| !refused.is_empty())?;
-    let text = |of: &Value, field: &str| of.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let refused = answer
+        .get("refused")?
+        .as_array()
+        .filter(|refused| !refused.is_empty())?;
+    let text = |of: &Value, field: &str| {
+        of.get(field)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
     let ids: Vec<String> = refused.iter().map(|one| text(one, "id")).collect();
-    let steps = steps.iter().filter(|at| ids.contains(&tried[**at].step.name)).copied().collect();
+    let steps = steps
+        .iter()
+        .filter(|at| ids.contains(&tried[**at].step.name))
+        .copied()
+        .collect();
     Some((steps, Status::failed_precondition(text(&refused[0], "reason"))))
 }
 
@@ -216,11 +237,18 @@ mod tests {
             one.step.before.as_mut().unwrap().spec.clear();
             one
         };
-        let steps = [is("x0c0s0b0n0", "Compute"), is("x0c0s1b0n0", "Service"), is("x0c0s2b0n0", "Compute")];
+        let steps = [
+            is("x0c0s0b0n0", "Compute"),
+            is("x0c0s1b0n0", "Service"),
+            is("x0c0s2b0n0", "Compute"),
+        ];
         let requests = requests(&steps, &[0, 1, 2]);
         let of: Vec<_> = requests.iter().map(|sent| sent.steps.clone()).collect();
         assert_eq!(of, [vec![0, 2], vec![1]]);
-        assert_eq!(requests[0].body["component_ids"], json!(["x0c0s0b0n0", "x0c0s2b0n0"]));
+        assert_eq!(
+            requests[0].body["component_ids"],
+            json!(["x0c0s0b0n0", "x0c0s2b0n0"])
+        );
     }
 
     /// What came before is done, what comes behind was not sent.
@@ -240,7 +268,11 @@ mod tests {
         for kind in ["BootConfiguration", "DhcpPolicy"] {
             let cluster = Fake::default();
             cluster.has(find(kind).unwrap(), "a", 9, json!({"description": "theirs"}));
-            let account = sent(&cluster, &[tried(kind, "a", 7, Some(json!({"description": "ours"})))]).await;
+            let account = sent(
+                &cluster,
+                &[tried(kind, "a", 7, Some(json!({"description": "ours"})))],
+            )
+            .await;
             let (steps, status) = account.failed.unwrap();
             assert_eq!((steps, status.code()), (vec![0], Code::Aborted), "{kind}");
             assert_eq!(account.made, [0], "{kind}");

@@ -41,7 +41,11 @@ pub(super) fn difference(step: &Step) -> Result<String, CliError> {
         _ => (format!("cluster {title}"), format!("declared {title}")),
     };
     let diff = TextDiff::from_lines(&before, &after);
-    Ok(diff.unified_diff().context_radius(3).header(&old, &new).to_string())
+    Ok(diff
+        .unified_diff()
+        .context_radius(3)
+        .header(&old, &new)
+        .to_string())
 }
 
 #[cfg(test)]
@@ -59,7 +63,10 @@ mod tests {
         let kind = find("BootConfiguration").unwrap();
         let of = spec(&json!({"groups": ["compute"], "kernel": "/k", "arch": "X86"}));
         let text = document(kind, "c", &of).unwrap();
-        assert!(text.starts_with("kind: BootConfiguration\nmetadata:\n  name: c\nspec:\n"), "{text}");
+        assert!(
+            text.starts_with("kind: BootConfiguration\nmetadata:\n  name: c\nspec:\n"),
+            "{text}"
+        );
         let catalogue = crate::api::catalogue().unwrap();
         let read = super::super::document::read(&catalogue, "f", &text).unwrap();
         assert_eq!((read[0].name.as_str(), &read[0].spec), ("c", &of));
@@ -87,6 +94,9 @@ mod tests {
             assert!(text.contains(line), "{line}: {text}");
         }
         let gone = difference(&Step { after: None, ..step }).unwrap();
-        assert!(gone.contains("+++ /dev/null") && gone.contains("-kind: BootConfiguration"), "{gone}");
+        assert!(
+            gone.contains("+++ /dev/null") && gone.contains("-kind: BootConfiguration"),
+            "{gone}"
+        );
     }
 }

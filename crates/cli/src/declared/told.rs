@@ -28,21 +28,36 @@ enum Fate {
 ///
 /// # Errors
 /// When something failed: `Partly` with the whole account if anything was done, else the class of the failure.
-pub(super) fn made(global: &GlobalArgs, tried: &[Tried], unchanged: usize, account: &Account) -> Result<(), CliError> {
+pub(super) fn made(
+    global: &GlobalArgs,
+    tried: &[Tried],
+    unchanged: usize,
+    account: &Account,
+) -> Result<(), CliError> {
     let fates: Vec<Fate> = (0..tried.len()).map(|at| fate(tried, account, at)).collect();
     let steps = tried.iter().zip(&fates);
-    let of = |wanted: Fate| steps.clone().filter(move |(_, fate)| **fate == wanted).map(|(one, _)| line(one));
+    let of = |wanted: Fate| {
+        steps
+            .clone()
+            .filter(move |(_, fate)| **fate == wanted)
+            .map(|(one, _)| line(one))
+    };
     let done: Vec<String> = of(Fate::Done).collect();
     let rows: Vec<Value> = steps.clone().map(|(one, fate)| row(one, *fate)).collect();
     let answer = json!({ "unchanged": unchanged, "objects": rows });
     output::done_value(global, &answer, || {
         let lines = done.iter().cloned();
-        lines.chain([summary(done.len(), unchanged)]).collect::<Vec<_>>().join("\n")
+        lines
+            .chain([summary(done.len(), unchanged)])
+            .collect::<Vec<_>>()
+            .join("\n")
     })?;
     let Some((failed, status)) = &account.failed else {
         return Ok(());
     };
-    let nothing = fates.iter().all(|fate| matches!(fate, Fate::Failed | Fate::NotSent));
+    let nothing = fates
+        .iter()
+        .all(|fate| matches!(fate, Fate::Failed | Fate::NotSent));
     let names: Vec<String> = failed.iter().map(|at| tried[*at].step.title()).collect();
     let mut text = format!("{}: {}", names.join(", "), status.message().escape_debug());
     if nothing {
@@ -77,11 +92,17 @@ pub(super) fn tried(global: &GlobalArgs, tried: &[Tried], unchanged: usize) -> R
     for one in tried {
         output::print(format_args!("{} would be {}", one.step.title(), one.step.verb()))?;
     }
-    output::print(format_args!("{} would change, {unchanged} unchanged; nothing was changed", tried.len()))
+    output::print(format_args!(
+        "{} would change, {unchanged} unchanged; nothing was changed",
+        tried.len()
+    ))
 }
 
 fn fate(tried: &[Tried], account: &Account, at: usize) -> Fate {
-    let is_failed = account.failed.as_ref().is_some_and(|(failed, _)| failed.contains(&at));
+    let is_failed = account
+        .failed
+        .as_ref()
+        .is_some_and(|(failed, _)| failed.contains(&at));
     let is_unknown = is_failed && account.failed.as_ref().is_some_and(|(_, status)| is_open(status));
     match account.made[at] {
         _ if is_unknown => Fate::Unknown,
@@ -185,7 +206,10 @@ mod tests {
     #[test]
     fn an_unknown_outcome_is_not_called_a_failure() {
         let error = told(&[1, 0, 0], Some((1, Status::deadline_exceeded("late")))).unwrap_err();
-        assert!(error.to_string().contains("b created: may have been done or not"), "{error}");
+        assert!(
+            error.to_string().contains("b created: may have been done or not"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -34,7 +34,10 @@ pub(super) async fn all(
 ) -> Result<Vec<Tried>, CliError> {
     let steps = std::mem::take(&mut plan.steps);
     let asked = steps.iter().map(|step| one(cluster, catalogue, step, &steps));
-    let answers: Vec<Answer> = stream::iter(asked).buffered(REQUESTS_AT_ONCE).try_collect().await?;
+    let answers: Vec<Answer> = stream::iter(asked)
+        .buffered(REQUESTS_AT_ONCE)
+        .try_collect()
+        .await?;
     let mut tried = Vec::new();
     let mut refused = Vec::new();
     for (step, answer) in steps.iter().zip(answers) {
@@ -111,17 +114,30 @@ fn names(text: &str, name: &str) -> bool {
 fn is_judgement(status: &Status) -> bool {
     matches!(
         status.code(),
-        Code::InvalidArgument | Code::AlreadyExists | Code::FailedPrecondition | Code::NotFound | Code::Aborted
+        Code::InvalidArgument
+            | Code::AlreadyExists
+            | Code::FailedPrecondition
+            | Code::NotFound
+            | Code::Aborted
     )
 }
 
 fn told(refused: &[(&Step, Status)]) -> CliError {
-    let mut text = format!("{} of the objects would be refused; nothing was changed", refused.len());
+    let mut text = format!(
+        "{} of the objects would be refused; nothing was changed",
+        refused.len()
+    );
     for (step, status) in refused {
-        let place = step.place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
+        let place = step
+            .place
+            .as_ref()
+            .map(|place| format!(" ({place})"))
+            .unwrap_or_default();
         text += &format!("\n  {}{place}: {}", step.title(), status.message().escape_debug());
     }
-    let is_usage = refused.iter().all(|(_, status)| status.code() == Code::InvalidArgument);
+    let is_usage = refused
+        .iter()
+        .all(|(_, status)| status.code() == Code::InvalidArgument);
     CliError::new(if is_usage { Class::Usage } else { Class::Conflict }, text)
 }
 
@@ -151,12 +167,23 @@ mod tests {
     async fn everything_that_would_be_refused_is_told_and_nothing_is_written() {
         let catalogue = crate::api::catalogue().unwrap();
         let cluster = Fake::default();
-        cluster.refused.borrow_mut().extend(["a".to_owned(), "c".to_owned()]);
-        let error = all(&cluster, &catalogue, &mut steps(&["a", "b", "c"])).await.unwrap_err();
+        cluster
+            .refused
+            .borrow_mut()
+            .extend(["a".to_owned(), "c".to_owned()]);
+        let error = all(&cluster, &catalogue, &mut steps(&["a", "b", "c"]))
+            .await
+            .unwrap_err();
         let text = error.to_string();
         assert_eq!(error.kind(), Class::Usage);
-        assert!(text.contains("BootConfiguration a: a: refused") && text.contains("BootConfiguration c"), "{text}");
-        assert!(!text.contains("BootConfiguration b") && text.contains("nothing was changed"), "{text}");
+        assert!(
+            text.contains("BootConfiguration a: a: refused") && text.contains("BootConfiguration c"),
+            "{text}"
+        );
+        assert!(
+            !text.contains("BootConfiguration b") && text.contains("nothing was changed"),
+            "{text}"
+        );
         assert_eq!(cluster.writes(), 0);
     }
 
@@ -177,6 +204,10 @@ mod tests {
         assert!(waits_for("members: x0c0s0b0n1 is no component"));
         assert!(!waits_for("members: x0c0s0b0n0 is no component"), "its own name");
         assert!(!waits_for("members: x0c0s0b0n11 is no component"), "another name");
-        assert!(!waits(&Status::unavailable("x0c0s0b0n1"), &plan.steps[0], &plan.steps));
+        assert!(!waits(
+            &Status::unavailable("x0c0s0b0n1"),
+            &plan.steps[0],
+            &plan.steps
+        ));
     }
 }

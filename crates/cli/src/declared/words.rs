@@ -46,7 +46,8 @@ fn turn_field(catalogue: &Catalogue, field: &FieldDescriptor, value: &mut Value,
                         catalogue.name_in_json(&own)
                     }
                     Way::Protos => {
-                        let is_it = |name: Option<String>| name.is_some_and(|name| name.eq_ignore_ascii_case(word));
+                        let is_it =
+                            |name: Option<String>| name.is_some_and(|name| name.eq_ignore_ascii_case(word));
                         let own = all.find(|own| is_it(catalogue.name_in_json(own)))?;
                         Some(own.name().to_owned())
                     }
@@ -73,7 +74,10 @@ mod tests {
 
     fn turned(mut value: Value, way: Way) -> Value {
         let catalogue = crate::api::catalogue().unwrap();
-        let message = catalogue.pool().get_message_by_name("chamois.smd.v1.Component").unwrap();
+        let message = catalogue
+            .pool()
+            .get_message_by_name("chamois.smd.v1.Component")
+            .unwrap();
         turn(&catalogue, &message, &mut value, way);
         value
     }
@@ -84,13 +88,19 @@ mod tests {
         let request = json!({"State": "STATE_READY", "Arch": "ARCH_X86", "Role": "Compute"});
         assert_eq!(turned(document.clone(), Way::Protos), request);
         assert_eq!(turned(request, Way::Documents), document);
-        assert_eq!(turned(json!({"Arch": "x86"}), Way::Protos), json!({"Arch": "ARCH_X86"}));
+        assert_eq!(
+            turned(json!({"Arch": "x86"}), Way::Protos),
+            json!({"Arch": "ARCH_X86"})
+        );
     }
 
     /// Whoever reads the request refuses it by name.
     #[test]
     fn a_word_that_is_none_is_left_as_it_is() {
-        assert_eq!(turned(json!({"State": "Broken", "NID": 7}), Way::Protos), json!({"State": "Broken", "NID": 7}));
+        assert_eq!(
+            turned(json!({"State": "Broken", "NID": 7}), Way::Protos),
+            json!({"State": "Broken", "NID": 7})
+        );
         assert_eq!(turned(json!("x"), Way::Protos), json!("x"));
     }
 }

@@ -110,7 +110,11 @@ fn put(
         body.insert(name.to_owned(), json!(step.name));
     }
     body.insert(field.to_owned(), Value::Object(whole));
-    let condition = if conditional { Condition::One } else { Condition::LookedAt };
+    let condition = if conditional {
+        Condition::One
+    } else {
+        Condition::LookedAt
+    };
     single(method, Value::Object(body), condition)
 }
 
@@ -127,7 +131,13 @@ fn components(step: &Step, after: &Map<String, Value>, whole: &Map<String, Value
     };
     let differs = |field: &str| before.spec.get(field) != after.get(field);
     let of = |field: &str| whole.get(field).cloned().unwrap_or(Value::Null);
-    let text = |field: &str| after.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = |field: &str| {
+        after
+            .get(field)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
     let ids = json!([step.name]);
     let mut parts = Vec::new();
     if FORCED.iter().any(|field| differs(field)) {
@@ -157,7 +167,11 @@ fn components(step: &Step, after: &Map<String, Value>, whole: &Map<String, Value
     }
     if differs("SoftwareStatus") {
         let status = json!({ "component_ids": ids, "software_status": text("SoftwareStatus") });
-        patch(patch_method("BulkPatchSoftwareStatus"), status, &["component_ids"]);
+        patch(
+            patch_method("BulkPatchSoftwareStatus"),
+            status,
+            &["component_ids"],
+        );
     }
     parts
 }
@@ -170,7 +184,9 @@ fn patch_method(name: &str) -> &'static str {
         "chamois.smd.v1.ComponentPatchService.BulkPatchEnabled",
         "chamois.smd.v1.ComponentPatchService.BulkPatchSoftwareStatus",
     ];
-    let found = METHODS.iter().find(|method| method.strip_prefix(PATCH) == Some(name));
+    let found = METHODS
+        .iter()
+        .find(|method| method.strip_prefix(PATCH) == Some(name));
     found.copied().unwrap_or(METHODS[0])
 }
 
@@ -188,12 +204,23 @@ fn groups(step: &Step, after: &Map<String, Value>, whole: Map<String, Value>) ->
             "tags": after.get("tags").cloned().unwrap_or_else(|| json!([])),
             "replace_tags": true,
         });
-        parts.push(single("chamois.smd.v1.GroupService.PatchGroup", body, Condition::One));
+        parts.push(single(
+            "chamois.smd.v1.GroupService.PatchGroup",
+            body,
+            Condition::One,
+        ));
     }
     if differs("members") {
-        let ids = after.get("members").and_then(|members| members.get("ids")).cloned();
+        let ids = after
+            .get("members")
+            .and_then(|members| members.get("ids"))
+            .cloned();
         let body = json!({ "label": step.name, "ids": ids.unwrap_or_else(|| json!([])) });
-        parts.push(single("chamois.smd.v1.GroupService.ReplaceGroupMembers", body, Condition::One));
+        parts.push(single(
+            "chamois.smd.v1.GroupService.ReplaceGroupMembers",
+            body,
+            Condition::One,
+        ));
     }
     parts
 }
@@ -203,7 +230,11 @@ fn defaults(step: &Step, after: &Map<String, Value>, whole: Map<String, Value>) 
     let before = step.before.iter().flat_map(|before| before.spec.keys());
     let gone: Vec<&String> = before.filter(|field| !after.contains_key(*field)).collect();
     let body = json!({ "defaults": whole, "clear": gone });
-    single("chamois.cloud_init.v1.ClusterDefaultsService.UpdateClusterDefaults", body, Condition::One)
+    single(
+        "chamois.cloud_init.v1.ClusterDefaultsService.UpdateClusterDefaults",
+        body,
+        Condition::One,
+    )
 }
 
 fn deletion(step: &Step) -> Part {
@@ -255,7 +286,12 @@ mod tests {
 
     #[test]
     fn a_new_object_must_not_be_there() {
-        let new = step("BootConfiguration", "c", None, Some(json!({"kernel": "/k", "arch": "X86"})));
+        let new = step(
+            "BootConfiguration",
+            "c",
+            None,
+            Some(json!({"kernel": "/k", "arch": "X86"})),
+        );
         let expected = json!({"name": "c", "configuration": {"name": "c", "kernel": "/k", "arch": "ARCH_X86"}, "if_revision": 0});
         assert_eq!(made(&new), [("ReplaceBootConfiguration", expected)]);
         let new = step("BootParameters", "nid7", None, Some(json!({"params": "quiet"})));
@@ -269,10 +305,19 @@ mod tests {
         let to = json!({"State": "Off", "Role": "Service", "NID": 8, "Enabled": false});
         let all = made(&step("Component", "x0c0s0b0n0", Some(is.clone()), Some(to)));
         let methods: Vec<_> = all.iter().map(|(method, _)| *method).collect();
-        assert_eq!(methods, ["CreateComponents", "BulkPatchNid", "BulkPatchRole", "BulkPatchEnabled"]);
+        assert_eq!(
+            methods,
+            [
+                "CreateComponents",
+                "BulkPatchNid",
+                "BulkPatchRole",
+                "BulkPatchEnabled"
+            ]
+        );
         let forced = json!({"components": [{"ID": "x0c0s0b0n0", "State": "STATE_OFF"}], "force": true, "if_revisions": [7]});
         assert_eq!(all[0].1, forced);
-        let other = json!({"State": "Ready", "Role": "Compute", "NID": 7, "Enabled": true, "SoftwareStatus": "s"});
+        let other =
+            json!({"State": "Ready", "Role": "Compute", "NID": 7, "Enabled": true, "SoftwareStatus": "s"});
         let one = made(&step("Component", "x0c0s0b0n0", Some(is), Some(other)));
         assert_eq!(one[0].0, "BulkPatchSoftwareStatus");
     }
@@ -290,7 +335,12 @@ mod tests {
     #[test]
     fn what_is_not_declared_any_more_is_emptied() {
         let is = json!({"region": "r", "short-name": "nid"});
-        let less = step("CloudInitDefaults", "cluster", Some(is), Some(json!({"region": "s"})));
+        let less = step(
+            "CloudInitDefaults",
+            "cluster",
+            Some(is),
+            Some(json!({"region": "s"})),
+        );
         let expected = json!({"defaults": {"region": "s"}, "clear": ["short-name"], "if_revision": 7});
         assert_eq!(made(&less), [("UpdateClusterDefaults", expected)]);
     }
@@ -301,8 +351,14 @@ mod tests {
         let of_group = json!({"label": "g", "if_revision": 7});
         assert_eq!(gone("Group", "g"), [("DeleteGroup", of_group)]);
         let of_mac = json!({"macs": ["02:00:00:00:00:01"], "if_revision": 7});
-        assert_eq!(gone("BootParameters", "02:00:00:00:00:01"), [("DeleteBootParameters", of_mac)]);
-        assert_eq!(gone("Subnet", "10.0.0.0/8"), [("DeleteSubnet", json!({"network": "10.0.0.0/8"}))]);
+        assert_eq!(
+            gone("BootParameters", "02:00:00:00:00:01"),
+            [("DeleteBootParameters", of_mac)]
+        );
+        assert_eq!(
+            gone("Subnet", "10.0.0.0/8"),
+            [("DeleteSubnet", json!({"network": "10.0.0.0/8"}))]
+        );
     }
 
     /// A request with a field that its method has not would fail at somebody's site.
@@ -315,7 +371,11 @@ mod tests {
                 Key::Xname(_) => ("x0c0s0b0n0", json!({})),
                 _ => ("a", json!({})),
             };
-            for (before, after) in [(None, Some(spec.clone())), (Some(spec.clone()), None), (Some(spec.clone()), Some(spec))] {
+            for (before, after) in [
+                (None, Some(spec.clone())),
+                (Some(spec.clone()), None),
+                (Some(spec.clone()), Some(spec)),
+            ] {
                 let step = step(kind.name, name, before, after);
                 for part in parts(&catalogue, &step).unwrap() {
                     let mut methods = catalogue.methods().iter();
