@@ -36,6 +36,8 @@ mod login;
 mod logout;
 mod member;
 mod migrate;
+mod nodes;
+mod nodeset;
 mod oidc;
 mod output;
 mod policy;
@@ -83,6 +85,7 @@ pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliE
         ClientCommand::Cluster(command) => cluster::run(global, command).await,
         ClientCommand::Component(command) => component::run(global, command).await,
         ClientCommand::Group(command) => group::run(global, command).await,
+        ClientCommand::Nodeset(command) => nodeset::run(global, command).await,
         ClientCommand::Discover(command) => discover::run(global, *command).await,
         ClientCommand::Bmc(command) => bmc::run(global, command).await,
         ClientCommand::Power(command) => power::run(global, command).await,

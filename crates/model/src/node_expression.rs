@@ -89,6 +89,16 @@ impl NodeExpression {
         Ok(found)
     }
 
+    /// The names that are spelled in it, whatever is done with them: neither groups nor names with `*` or `?`.
+    pub fn spelled(&self) -> NodeNames {
+        let plain = self
+            .steps
+            .iter()
+            .map(|(_, term)| term)
+            .filter(|term| !term.is_group() && !term.is_wildcard());
+        plain.fold(NodeNames::default(), |all, term| all.union(term.names()))
+    }
+
     /// The names of an expression without groups.
     ///
     /// # Errors
@@ -208,6 +218,10 @@ mod tests {
             assert_eq!(folded(text).as_deref(), Ok(expected), "{text}");
         }
         let asks = |text: &str| text.parse::<NodeExpression>().unwrap().has_groups();
+        assert_eq!(
+            "n1!n2,@a,n*".parse::<NodeExpression>().unwrap().spelled().fold(),
+            "n[1-2]"
+        );
         assert!(asks("n1,@rack1") && asks("n*") && !asks("n[1-2],a@b"));
         assert_eq!(
             "n[1-2]".parse::<NodeExpression>().unwrap().names().unwrap().len(),

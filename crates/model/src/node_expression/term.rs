@@ -56,6 +56,9 @@ impl Term {
         &self,
         group: &mut dyn FnMut(&str) -> Result<NodeNames, String>,
     ) -> Result<NodeNames, String> {
+        if !self.is_group() && !self.is_wildcard() {
+            return Ok(self.names());
+        }
         let spelled = self.spelled();
         if self.is_group() {
             let mut found = NodeNames::default();
@@ -68,12 +71,14 @@ impl Term {
             }
             return Ok(found);
         }
-        if self.is_wildcard() {
-            let all = group("*")?;
-            let fits = |name: &&str| spelled.iter().any(|mask| wildcard::fits(mask, name));
-            return Ok(all.iter().filter(fits).collect());
-        }
-        Ok(spelled.iter().collect())
+        let all = group("*")?;
+        let fits = |name: &&str| spelled.iter().any(|mask| wildcard::fits(mask, name));
+        Ok(all.iter().filter(fits).collect())
+    }
+
+    /// The names that it spells.
+    pub(super) fn names(&self) -> NodeNames {
+        self.spelled().iter().collect()
     }
 
     /// Each way to choose a number for each bracket.
