@@ -40,6 +40,7 @@ use crate::join::JoinArgs;
 use crate::login::LoginArgs;
 use crate::member::MemberCommand;
 use crate::migrate::MigrateCommand;
+use crate::nodeset::NodesetCommand;
 use crate::oidc::OidcCommand;
 use crate::output::Format;
 use crate::policy::PolicyCommand;
@@ -68,6 +69,7 @@ Examples:
   chamois cluster status                        who leads, who follows, how far
   chamois component list --type Node -o json    the inventory
   chamois group create compute x1000c0s0b0n0    a named set of nodes
+  chamois nodeset fold '@role:Compute!@state:Off'   nodes by what they are
   chamois discover start scan 10.1.0.0/24 --crawl --wait   BMCs, and everything that is in them
   chamois power on 'x1000c0s[0-7]b0n0' --wait   nodes, verified by reading back
   chamois console x1000c0s0b0n0                 its serial line; ~. ends it
@@ -296,6 +298,9 @@ pub enum ClientCommand {
     /// Named sets of components
     #[command(subcommand)]
     Group(GroupCommand),
+    /// Nodesets, for scripts: expand, fold, count, and the groups that there are
+    #[command(subcommand)]
+    Nodeset(NodesetCommand),
     /// Find BMCs and read them, through the cluster or from this host as Magellan does
     #[command(subcommand)]
     Discover(Box<DiscoverCommand>),

@@ -45,6 +45,8 @@ mod logout;
 mod many;
 mod member;
 mod migrate;
+mod nodes;
+mod nodeset;
 mod oidc;
 mod output;
 mod policy;
@@ -158,6 +160,7 @@ async fn dispatch(global: &GlobalArgs, command: ClientCommand) -> Result<(), Cli
         ClientCommand::Edit(args) => declared::edit::run(global, &args).await,
         ClientCommand::Get(args) => declared::get::run(global, &args).await,
         ClientCommand::Explain(args) => explain::run(global, &args),
+        ClientCommand::Nodeset(command) => nodeset::run(global, command).await,
         ClientCommand::Discover(command) => discover::run(global, *command).await,
         ClientCommand::Bmc(command) => bmc::run(global, command).await,
         ClientCommand::Power(command) => power::run(global, command).await,
