@@ -1,5 +1,7 @@
 //! `chamois component add`.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use model::{NodeExpression, Xname};
 use proto::smd::v1::component::{Arch, Class, Flag, State};
@@ -90,10 +92,9 @@ pub(super) async fn run(global: &GlobalArgs, args: AddArgs) -> Result<(), CliErr
 }
 
 fn components(args: &AddArgs) -> Result<Vec<Component>, CliError> {
-    let mut names: Vec<&Xname> = args.names.iter().flat_map(|names| &names.0).collect();
-    let count = names.len();
-    names.dedup();
-    if names.len() < count {
+    let names: Vec<&Xname> = args.names.iter().flat_map(|names| &names.0).collect();
+    let different: BTreeSet<&Xname> = names.iter().copied().collect();
+    if different.len() < names.len() {
         return Err(CliError::new(Kind::Usage, "a component is named twice"));
     }
     let component = |(at, name): (usize, &&Xname)| Component {

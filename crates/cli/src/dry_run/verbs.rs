@@ -149,6 +149,7 @@ mod tests {
         ("logout", "a session, not the state"),
         ("man", "files of this host"),
         ("migrate", "reads"),
+        ("nodeset", "reads"),
         ("recover", "files of a member's host"),
         ("scale-worker", "a process"),
         ("serve", "a process"),
