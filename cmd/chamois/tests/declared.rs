@@ -33,7 +33,7 @@ spec:
 ---
 kind: Component
 metadata: {name: x1000c0s0b0n0}
-spec: {Role: Compute, NID: 1, Arch: X86}
+spec: {Role: Compute, NID: 1, Class: River}
 ---
 kind: Component
 metadata: {name: X1000c0s01b0n0}
@@ -171,7 +171,7 @@ fn only_what_an_earlier_apply_made_is_pruned() {
     let site = Site::start();
     let configuration = |name: &str| {
         format!(
-            "kind: BootConfiguration\nmetadata: {{name: {name}}}\nspec: {{isDefault: true, kernel: /files/k}}\n"
+            "kind: BootConfiguration\nmetadata: {{name: {name}}}\nspec: {{is_default: true, kernel: /files/k}}\n"
         )
     };
     let set = [
@@ -185,11 +185,11 @@ fn only_what_an_earlier_apply_made_is_pruned() {
     ];
     let (code, _, err) = site.cluster.ask(&set);
     assert_eq!(code, 0, "{err}");
-    site.write("a.yaml", &configuration("a").replace("isDefault", "is_default"));
-    site.write("b.yaml", &configuration("b").replace("isDefault", "is_default"));
+    site.write("a.yaml", &configuration("a"));
+    site.write("b.yaml", &configuration("b"));
     site.write(
         "c.yaml",
-        &configuration("foreign").replace("isDefault", "is_default"),
+        &configuration("foreign"),
     );
     let (code, _, err) = site.of_folder("apply", &[]);
     assert_eq!(code, 0, "{err}");

@@ -20,16 +20,16 @@ pub(crate) use verbs::add_flag;
 
 /// By this id the flag is found wherever it stands in the tree of commands. Those that compare before they write have a flag of their
 /// own.
-pub const ID: &str = "tried-out";
+const ID: &str = "tried-out";
 /// Bytes of a value that are shown to people.
 const VALUE_BYTES_MAX: usize = 120;
 
 /// The flag of a verb that writes.
 #[derive(Clone, Copy, Debug, Default, Args)]
-pub struct DryRun {
+pub(crate) struct DryRun {
     /// Change nothing; show what would change, or why it would be refused
     #[arg(id = ID, long = "dry-run")]
-    pub dry_run: bool,
+    pub(crate) dry_run: bool,
 }
 
 /// Whether the verb that is meant was given the flag.

@@ -104,7 +104,8 @@ impl Set<'_> {
     async fn all(&mut self) -> Result<(), CliError> {
         let mut client = ComponentPatchServiceClient::new(self.connection.clone())
             .max_decoding_message_size(ANSWER_BYTES_MAX);
-        let component_ids = || self.ids.to_vec();
+        let ids = self.ids;
+        let component_ids = || ids.to_vec();
         let args = self.args;
         if let Some(state) = args.state {
             let request = BulkPatchStateDataRequest {

@@ -1,7 +1,7 @@
 //! What earlier applies of a source have made: a file beside it, the only thing that `--prune` deletes from. Each object is noted with
 //! the revision that made it, so that one that somebody else made later under the same name, or in another cluster, is none of ours.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -115,9 +115,8 @@ impl Record {
     /// Notes what was made, and forgets what is there no more.
     pub(super) fn note(&mut self, made: &[(&'static Kind, String)], now: &Known) {
         let created = |kind: &str, name: &str| Some(now.get(kind)?.get(name)?.created);
-        let looked_at: BTreeMap<&str, ()> = now.keys().map(|kind| (*kind, ())).collect();
-        self.made.retain(|made| {
-            !looked_at.contains_key(made.kind.as_str())
+                self.made.retain(|made| {
+            !now.contains_key(made.kind.as_str())
                 || created(&made.kind, &made.name) == Some(made.created)
         });
         for (kind, name) in made {

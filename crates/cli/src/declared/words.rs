@@ -35,7 +35,7 @@ fn turn_field(catalogue: &Catalogue, field: &FieldDescriptor, value: &mut Value,
         ProtoKind::Message(entry) if field.is_map() => entry.map_entry_value_field().kind(),
         kind => kind,
     };
-    let mut each = |value: &mut Value| match &kind {
+    let each = |value: &mut Value| match &kind {
         ProtoKind::Message(inner) => turn(catalogue, inner, value, way),
         ProtoKind::Enum(words) => {
             let turned = value.as_str().and_then(|word| {
