@@ -88,7 +88,7 @@ impl Site {
     /// A verb of the folder.
     fn of_folder(&self, verb: &str, more: &[&str]) -> (i32, String, String) {
         let folder = self.folder();
-        let args = [&[verb, "-f", text(&folder)], more].concat();
+        let args = [&[verb, "-f", text(&folder)][..], more].concat();
         self.cluster.ask(&args)
     }
 
@@ -187,10 +187,7 @@ fn only_what_an_earlier_apply_made_is_pruned() {
     assert_eq!(code, 0, "{err}");
     site.write("a.yaml", &configuration("a"));
     site.write("b.yaml", &configuration("b"));
-    site.write(
-        "c.yaml",
-        &configuration("foreign"),
-    );
+    site.write("c.yaml", &configuration("foreign"));
     let (code, _, err) = site.of_folder("apply", &[]);
     assert_eq!(code, 0, "{err}");
 

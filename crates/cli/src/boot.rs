@@ -4,6 +4,7 @@ mod config;
 mod diff;
 mod explain;
 mod history;
+mod params;
 mod rollback;
 mod rollout;
 mod script;
@@ -21,6 +22,9 @@ pub enum BootCommand {
     /// What some nodes boot: list, get, set and delete boot configurations
     #[command(subcommand, after_help = config::PRECEDENCE)]
     Config(config::ConfigCommand),
+    /// BSS's boot parameters, by host, MAC, NID or role
+    #[command(subcommand)]
+    Params(params::ParamsCommand),
     /// Explain what a node boots: what won, what lost and why, and everything it would be given
     Explain(explain::ExplainArgs),
     /// Print the iPXE script that a node would get now
@@ -41,6 +45,7 @@ pub enum BootCommand {
 pub(crate) async fn run(global: &GlobalArgs, command: BootCommand) -> Result<(), CliError> {
     match command {
         BootCommand::Config(command) => config::run(global, command).await,
+        BootCommand::Params(command) => params::run(global, command).await,
         BootCommand::Explain(args) => explain::run(global, args).await,
         BootCommand::Script(args) => script::run(global, args).await,
         BootCommand::Status(args) => status::run(global, *args).await,

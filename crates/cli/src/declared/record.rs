@@ -115,9 +115,8 @@ impl Record {
     /// Notes what was made, and forgets what is there no more.
     pub(super) fn note(&mut self, made: &[(&'static Kind, String)], now: &Known) {
         let created = |kind: &str, name: &str| Some(now.get(kind)?.get(name)?.created);
-                self.made.retain(|made| {
-            !now.contains_key(made.kind.as_str())
-                || created(&made.kind, &made.name) == Some(made.created)
+        self.made.retain(|made| {
+            !now.contains_key(made.kind.as_str()) || created(&made.kind, &made.name) == Some(made.created)
         });
         for (kind, name) in made {
             if let Some(created) = created(kind.name, name) {

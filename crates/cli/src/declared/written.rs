@@ -60,7 +60,7 @@ pub(super) fn parts(catalogue: &Catalogue, step: &Step) -> Result<Vec<Part>, Cli
             condition: Condition::Each,
             lists: &["entries", "if_revisions"],
         }],
-        Write::Defaults => vec![defaults(step, after, whole)],
+        Write::Defaults => vec![defaults(step, after, &whole)],
     })
 }
 
@@ -226,7 +226,7 @@ fn groups(step: &Step, after: &Map<String, Value>, whole: Map<String, Value>) ->
 }
 
 /// Fields that are not declared any more are emptied.
-fn defaults(step: &Step, after: &Map<String, Value>, whole: Map<String, Value>) -> Part {
+fn defaults(step: &Step, after: &Map<String, Value>, whole: &Map<String, Value>) -> Part {
     let before = step.before.iter().flat_map(|before| before.spec.keys());
     let gone: Vec<&String> = before.filter(|field| !after.contains_key(*field)).collect();
     let body = json!({ "defaults": whole, "clear": gone });

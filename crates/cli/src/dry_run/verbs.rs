@@ -13,6 +13,8 @@ const TRIED: &[&str] = &[
     "bmc trust",
     "boot config delete",
     "boot config set",
+    "boot params delete",
+    "boot params set",
     "boot rollback",
     "boot rollout delete",
     "boot rollout pause",
