@@ -32,8 +32,8 @@ fn by_target(check: &Check, plan: &Plan, staged: &Path) -> Result<Option<String>
     let files: Vec<_> = plan
         .places
         .iter()
-        .map(|place| &place.relative)
-        .filter(|path| path.to_string_lossy().ends_with(check.path))
+        .map(|place| &place.path)
+        .filter(|path| path.ends_with(check.path))
         .collect();
     if files.is_empty() {
         return Ok(None);
@@ -57,7 +57,7 @@ fn by_site(set: &FileSet, plan: &Plan, staged: &Path) -> Result<(), ApplyError> 
     };
     let each = check.mentions(FILE);
     for place in plan.places.iter().take(if each { usize::MAX } else { 1 }) {
-        let file = staged.join(&place.relative);
+        let file = staged.join(&place.path);
         let replaced = [(FILE, &*file.to_string_lossy()), (DIR, &*staged.to_string_lossy())];
         let environment = [("CHAMOIS_FILE_SET", set.name.as_str())];
         let checked = check.run(&replaced, &environment);

@@ -55,7 +55,8 @@ fn diff<'a>(before: &'a str, after: &'a str) -> TextDiff<'a, 'a, 'a, str> {
 
 fn sides(change: &Change) -> (String, String) {
     let before = change.present.as_ref().map(|present| present.text().into_owned());
-    (before.unwrap_or_default(), change.wanted.clone().unwrap_or_default())
+    let after = change.wanted.as_ref().map(|wanted| wanted.text.clone());
+    (before.unwrap_or_default(), after.unwrap_or_default())
 }
 
 fn words(change: &Change) -> &'static str {

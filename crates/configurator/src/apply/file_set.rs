@@ -108,22 +108,18 @@ impl FileSet {
     /// # Errors
     /// A path that leads out of the folder, or several files for one place.
     pub(crate) fn destination(&self, path: &str, files: usize) -> Result<PathBuf, ApplyError> {
+        if !is_below(path) {
+            let problem = "a file's path is relative, without `..`, and no name of ours (.chamois-stage-…)";
+            return Err(ApplyError::refused(Path::new(path), problem));
+        }
         match &self.place {
+            Place::Into(folder) => Ok(folder.join(path)),
             Place::Path(place) if files == 1 => Ok(place.clone()),
             Place::Path(place) => {
-                let problem = format!(
-                    "`{}` makes {files} files, and `path` is one: give a folder as `into`",
-                    self.source.name()
-                );
+                let name = self.source.name();
+                let problem = format!("`{name}` makes {files} files, and `path` is one: give a folder as `into`");
                 Err(ApplyError::refused(place, problem))
             }
-            Place::Into(folder) => match is_below(path) {
-                true => Ok(folder.join(path)),
-                false => Err(ApplyError::refused(
-                    Path::new(path),
-                    "a file's path is relative, without `..`, and no name of ours (.chamois-stage-…)",
-                )),
-            },
         }
     }
 

@@ -30,6 +30,8 @@ pub struct Version {
 pub struct KeptFile {
     /// Where it was put.
     pub destination: PathBuf,
+    /// Its path as its program is used to, by which checkers know it.
+    pub path: String,
     /// Its length, bytes.
     pub bytes: u64,
     /// CRC-32 of its bytes (IEEE 802.3): whether a copy is whole, and whether a present file is this one.
@@ -37,9 +39,10 @@ pub struct KeptFile {
 }
 
 impl KeptFile {
-    pub(crate) fn new(destination: &Path, bytes: &[u8]) -> KeptFile {
+    pub(crate) fn new(destination: &Path, path: &str, bytes: &[u8]) -> KeptFile {
         KeptFile {
             destination: destination.to_owned(),
+            path: path.to_owned(),
             bytes: bytes.len() as u64,
             crc32: crc32fast::hash(bytes),
         }
@@ -172,7 +175,7 @@ mod tests {
     #[test]
     fn a_version_knows_its_bytes() {
         let mut version = version("5");
-        version.files.push(KeptFile::new(Path::new("/a"), b"x"));
+        version.files.push(KeptFile::new(Path::new("/a"), "a", b"x"));
         assert!(version.wrote(Path::new("/a"), b"x"));
         assert!(!version.wrote(Path::new("/a"), b"y"));
         assert!(!version.wrote(Path::new("/b"), b"x"));

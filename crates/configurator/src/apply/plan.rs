@@ -28,14 +28,21 @@ pub struct Change {
     pub kind: ChangeKind,
     pub(crate) present: Option<Present>,
     /// As it is to be; `None` for one that is removed.
-    pub(crate) wanted: Option<String>,
+    pub(crate) wanted: Option<Wanted>,
+}
+
+/// A file as it is to be.
+pub(crate) struct Wanted {
+    /// Where it is staged.
+    pub(crate) path: String,
+    pub(crate) text: String,
 }
 
 /// A file of the set as it will be after the plan.
 pub(crate) struct Place {
     pub(crate) destination: PathBuf,
-    /// Path below the set's folder, where it is staged.
-    pub(crate) relative: PathBuf,
+    /// Its path as its program is used to, where it is staged.
+    pub(crate) path: String,
     pub(crate) text: String,
 }
 
@@ -72,12 +79,12 @@ impl Plan {
                 Some(said) if file.says(&said) => said.into_owned(),
                 _ => {
                     let text = file.text(rendered.revision);
-                    let change = change(&destination, present, Some(text.clone()));
+                    let change = change(&destination, present, Some(wanted(&file.path, &text)));
                     changes.push(refuse_foreign(change, last, adopt)?);
                     text
                 }
             };
-            places.push(Place::new(set, destination, text));
+            places.push(Place::new(destination, &file.path, text));
         }
         let mut plan = Plan {
             revision: rendered.revision,
@@ -93,7 +100,7 @@ impl Plan {
     pub(crate) fn unplaced(set: &FileSet, rendered: &Rendered) -> Result<Plan, ApplyError> {
         let place = |file: &crate::File| {
             let destination = set.destination(&file.path, rendered.files.len())?;
-            Ok(Place::new(set, destination, file.text(rendered.revision)))
+            Ok(Place::new(destination, &file.path, file.text(rendered.revision)))
         };
         Ok(Plan {
             revision: rendered.revision,
@@ -117,10 +124,10 @@ impl Plan {
         for (file, text) in version.files.iter().zip(texts) {
             let present = Present::at(&file.destination, set.folder())?;
             if present.as_ref().map(|present| present.bytes.as_slice()) != Some(text.as_bytes()) {
-                let change = change(&file.destination, present, Some(text.clone()));
+                let change = change(&file.destination, present, Some(wanted(&file.path, &text)));
                 changes.push(refuse_foreign(change, last, false)?);
             }
-            places.push(Place::new(set, file.destination.clone(), text));
+            places.push(Place::new(file.destination.clone(), &file.path, text));
         }
         let mut plan = Plan {
             revision: version.revision,
@@ -158,17 +165,23 @@ impl Plan {
 }
 
 impl Place {
-    fn new(set: &FileSet, destination: PathBuf, text: String) -> Place {
-        let relative = destination.strip_prefix(set.folder()).unwrap_or(&destination).to_owned();
+    fn new(destination: PathBuf, path: &str, text: String) -> Place {
         Place {
             destination,
-            relative,
+            path: path.to_owned(),
             text,
         }
     }
 }
 
-fn change(destination: &Path, present: Option<Present>, wanted: Option<String>) -> Change {
+fn wanted(path: &str, text: &str) -> Wanted {
+    Wanted {
+        path: path.to_owned(),
+        text: text.to_owned(),
+    }
+}
+
+fn change(destination: &Path, present: Option<Present>, wanted: Option<Wanted>) -> Change {
     let kind = match (&present, &wanted) {
         (_, None) => ChangeKind::Removed,
         (None, Some(_)) => ChangeKind::Created,

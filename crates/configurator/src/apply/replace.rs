@@ -36,7 +36,7 @@ impl Replaced {
         }
         let mut replaced = Replaced { steps: Vec::new() };
         for (number, change) in plan.changes.iter().enumerate() {
-            match replaced.one(set, change, stage, number) {
+            match replaced.one(change, stage, number) {
                 Ok(()) => {}
                 Err(error) => return Err(replaced.undo(error)),
             }
@@ -47,19 +47,18 @@ impl Replaced {
         }
     }
 
-    fn one(&mut self, set: &FileSet, change: &Change, stage: &Stage, number: usize) -> Result<(), ApplyError> {
+    fn one(&mut self, change: &Change, stage: &Stage, number: usize) -> Result<(), ApplyError> {
         let destination = &change.destination;
         let old = match &change.present {
             Some(present) => Some(keep(destination, present, &stage.old_dir().join(number.to_string()))?),
             None => None,
         };
-        match change.wanted {
-            Some(_) => {
-                let relative = destination.strip_prefix(set.folder()).unwrap_or(destination);
+        match &change.wanted {
+            Some(wanted) => {
                 if let Some(folder) = destination.parent() {
                     make_folder(folder)?;
                 }
-                let staged = stage.new_dir().join(relative);
+                let staged = stage.new_dir().join(&wanted.path);
                 std::fs::rename(&staged, destination).map_err(ApplyError::io("replace", destination))?;
             }
             None => std::fs::remove_file(destination).map_err(ApplyError::io("remove", destination))?,

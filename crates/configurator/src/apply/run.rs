@@ -196,16 +196,15 @@ impl Commit<'_> {
             let present = change.present.as_ref()?;
             let is_ours = revision_of(&present.text()).is_some()
                 || index.current().is_some_and(|last| last.wrote(&change.destination, &present.bytes));
-            (!is_ours).then_some((change.destination.as_path(), present.bytes.as_slice()))
+            let path = change.wanted.as_ref().map_or("", |wanted| wanted.path.as_str());
+            (!is_ours).then_some((KeptFile::new(&change.destination, path, &present.bytes), present.bytes.as_slice()))
         });
-        let foreign: Vec<_> = present.collect();
-        if foreign.is_empty() {
+        let (files, texts): (Vec<_>, Vec<_>) = present.unzip();
+        if files.is_empty() {
             return Ok(());
         }
-        let files = foreign.iter().map(|(path, bytes)| KeptFile::new(path, bytes)).collect();
         let version = self.version(index.new_id(0), 0, files);
-        let texts = foreign.iter().map(|(_, bytes)| *bytes);
-        self.state.keep_texts(&self.set.name, &version, texts, None)?;
+        self.state.keep_texts(&self.set.name, &version, texts.into_iter(), None)?;
         index.versions.push(version);
         Ok(())
     }
@@ -213,8 +212,8 @@ impl Commit<'_> {
     /// Keeps the files of the plan as the current version.
     fn remember(&self, index: &mut Index) -> Result<(), ApplyError> {
         let files = self.plan.places.iter();
-        let files = files.map(|place| KeptFile::new(&place.destination, place.text.as_bytes())).collect();
-        let version = self.version(index.new_id(self.plan.revision), self.plan.revision, files);
+        let files = files.map(|place| KeptFile::new(&place.destination, &place.path, place.text.as_bytes()));
+        let version = self.version(index.new_id(self.plan.revision), self.plan.revision, files.collect());
         self.state.keep(&self.set.name, &version, &self.plan, index.current())?;
         let old = index.add(version, self.state.keeps());
         self.state.forget(&self.set.name, &old);

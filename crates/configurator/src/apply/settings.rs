@@ -236,7 +236,7 @@ impl At<'_> {
             },
             Source::Target(name) => match target(name).and_then(|target| render(target, &View::default(), &options)) {
                 Err(Error::Option { name, problem }) => {
-                    let at = entry.options.get(&*name).map_or_else(|| span.clone(), Spanned::span);
+                    let at = entry.options.get(&name).map_or_else(|| span.clone(), Spanned::span);
                     Err(self.error(at, format!("`options.{name}`: {problem}")))
                 }
                 // an empty cluster may be impossible for a target

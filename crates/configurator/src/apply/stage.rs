@@ -42,7 +42,7 @@ impl Stage {
         Ok(stage)
     }
 
-    /// Where the files are as they are to be, each at its path below the set's folder.
+    /// Where the files are as they are to be, each at its own path.
     pub(crate) fn new_dir(&self) -> PathBuf {
         self.dir.path().join("new")
     }
@@ -59,7 +59,7 @@ impl Stage {
         change: Option<&Change>,
         secret: bool,
     ) -> Result<(), ApplyError> {
-        let path = self.new_dir().join(&place.relative);
+        let path = self.new_dir().join(&place.path);
         if let Some(parent) = path.parent() {
             make_folder(parent)?;
         }
