@@ -14,6 +14,7 @@ mod certificate;
 mod cloud_init;
 mod cluster;
 mod component;
+mod configure;
 mod connect;
 mod console;
 mod demo;
@@ -93,6 +94,7 @@ pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliE
         ClientCommand::File(command) => file::run(global, command).await,
         ClientCommand::Image(command) => image::run(global, command).await,
         ClientCommand::CloudInit(command) => cloud_init::run(global, command).await,
+        ClientCommand::Configure(command) => configure::run(global, *command).await,
         ClientCommand::Subnet(command) => subnet::run(global, command).await,
         ClientCommand::Dhcp(command) => dhcp::run(global, command).await,
         ClientCommand::Policy(command) => policy::run(global, command).await,

@@ -79,6 +79,11 @@ impl Feed {
         Ok(take(&mut self.inventory, &mut self.whole, told))
     }
 
+    /// Whether files can be made of what there is.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.whole
+    }
+
     /// Waits until the state is told whole.
     pub(crate) async fn whole(mut self) -> Result<Inventory, CliError> {
         while self.next().await? != Heard::State {}

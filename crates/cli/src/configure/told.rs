@@ -26,7 +26,7 @@ impl Told<'_> {
     pub(super) fn is_news(&self) -> bool {
         match self.result {
             Ok(applied) => {
-                applied.outcome != Outcome::Unchanged || applied.reloaded || applied.problem.is_some()
+                applied.outcome == Outcome::Replaced || applied.reloaded || applied.problem.is_some()
             }
             Err(_) => true,
         }
@@ -148,6 +148,7 @@ mod tests {
     fn only_what_happened_is_news() {
         let is_news = |result: &Result<Applied, ApplyError>| Told { set: "hosts", result }.is_news();
         assert!(!is_news(&Ok(applied(Outcome::Unchanged))));
+        assert!(!is_news(&Ok(applied(Outcome::Held))), "it was told when it was rolled back");
         assert!(is_news(&Ok(applied(Outcome::Replaced))));
         assert!(is_news(&Err(failure())));
     }

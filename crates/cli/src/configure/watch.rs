@@ -52,7 +52,8 @@ async fn follow(global: &GlobalArgs, settings: Arc<Settings>, adopt: bool) -> Re
     let mut pending = Pending::default();
     let mut is_ready = false;
     loop {
-        let at = pending.at();
+        // a retry must not find a state that is being told anew
+        let at = pending.at().filter(|_| feed.is_whole());
         let due = async {
             match at {
                 Some(at) => tokio::time::sleep_until(at).await,
