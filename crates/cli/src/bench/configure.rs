@@ -127,8 +127,9 @@ async fn replace(
             let path = format!("/hsm/v2/Inventory/EthernetInterfaces/{}", mac(node).id());
             client.send(Method::PATCH, &path, &body).await?;
             let acknowledged = Instant::now();
-            sets = sets.max(follower.replaced().await?);
-            let took = acknowledged.elapsed();
+            let (changed, at) = follower.replaced().await?;
+            let took = at.saturating_duration_since(acknowledged);
+            sets = sets.max(changed);
             follower.check(&address)?;
             (sum, slowest) = (sum + took, slowest.max(took));
             tokio::time::sleep(PAUSE).await;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
@@ -48,24 +48,25 @@ impl Follower {
         };
         let mut told = 0;
         while told < configurator::targets().len() {
-            told += follower.replaced().await?;
+            told += follower.replaced().await?.0;
         }
         Ok(follower)
     }
 
-    /// Waits until files are replaced; how many sets were.
-    pub(super) async fn replaced(&mut self) -> Result<usize, CliError> {
+    /// Waits until files are replaced; how many sets were, and when the last of them was told.
+    pub(super) async fn replaced(&mut self) -> Result<(usize, Instant), CliError> {
         let first = self.line().await?;
-        let mut lines = vec![first];
+        let (mut lines, mut last) = (vec![first], Instant::now());
         while let Ok(line) = tokio::time::timeout(TOGETHER, self.next()).await {
             lines.push(line?);
+            last = Instant::now();
         }
         for line in &lines {
             if line["outcome"] != "replaced" {
                 return Err(failed("`configure watch`", line));
             }
         }
-        Ok(lines.len())
+        Ok((lines.len(), last))
     }
 
     /// Whether the change is in its file.
