@@ -88,6 +88,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "cli",
         &[
             "model",
+            "configurator",
             "proto",
             "rpc",
             "auth",

@@ -3,6 +3,7 @@
 //! `OVERVIEW.md` tells what goes through here and what this crate never does.
 #![forbid(unsafe_code)]
 
+pub mod apply;
 mod error;
 mod file;
 mod host_name;

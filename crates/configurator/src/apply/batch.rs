@@ -26,7 +26,8 @@ pub fn apply_all(
             // told once, of the first; the others were not tried for the same reason
             let mut error = Some(error);
             let told = |set: &&FileSet| {
-                let again = || ApplyError::refused(set.folder(), "not tried, as the state folder cannot be used");
+                let again =
+                    || ApplyError::refused(set.folder(), "not tried, as the state folder cannot be used");
                 Err(error.take().unwrap_or_else(again))
             };
             sets.iter().map(told).collect()
@@ -57,7 +58,9 @@ fn apply_locked(
         }
         work();
     });
-    let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut done = done
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     done.sort_by_key(|(at, _)| *at);
     done.into_iter().map(|(_, result)| result).collect()
 }

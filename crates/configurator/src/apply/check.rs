@@ -39,14 +39,21 @@ fn by_target(check: &Check, plan: &Plan, staged: &Path) -> Result<Option<String>
         return Ok(None);
     }
     let Some(program) = find(check.program) else {
-        return Ok(Some(format!("not checked by {}, which is not on this host", check.program)));
+        return Ok(Some(format!(
+            "not checked by {}, which is not on this host",
+            check.program
+        )));
     };
     let each = check.args.iter().any(|arg| arg.contains(FILE));
     for file in files.iter().take(if each { usize::MAX } else { 1 }) {
         let file = staged.join(file);
-        let with = |arg: &&str| arg.replace(FILE, &file.to_string_lossy()).replace(DIR, &staged.to_string_lossy());
+        let with = |arg: &&str| {
+            arg.replace(FILE, &file.to_string_lossy())
+                .replace(DIR, &staged.to_string_lossy())
+        };
         let arguments: Vec<String> = check.args.iter().map(with).collect();
-        run(&program, &arguments, &[], CHECKER_AT_MOST).map_err(|problem| refused(check.program, problem, plan, staged))?;
+        run(&program, &arguments, &[], CHECKER_AT_MOST)
+            .map_err(|problem| refused(check.program, problem, plan, staged))?;
     }
     Ok(None)
 }
@@ -58,7 +65,10 @@ fn by_site(set: &FileSet, plan: &Plan, staged: &Path) -> Result<(), ApplyError> 
     let each = check.mentions(FILE);
     for place in plan.places.iter().take(if each { usize::MAX } else { 1 }) {
         let file = staged.join(&place.path);
-        let replaced = [(FILE, &*file.to_string_lossy()), (DIR, &*staged.to_string_lossy())];
+        let replaced = [
+            (FILE, &*file.to_string_lossy()),
+            (DIR, &*staged.to_string_lossy()),
+        ];
         let environment = [("CHAMOIS_FILE_SET", set.name.as_str())];
         let checked = check.run(&replaced, &environment);
         checked.map_err(|problem| refused(check.program(), problem, plan, staged))?;

@@ -20,7 +20,11 @@ const LAST_WORDS_MAX: Duration = Duration::from_millis(200);
 /// Where daemons and their checkers are, beside the PATH of an account that is not root.
 const MORE_FOLDERS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 /// What gives rights on the cluster is not a hook's.
-const NOT_INHERITED: [&str; 3] = ["CHAMOIS_TOKEN", "CHAMOIS_TOKEN_FILE", "CHAMOIS_CLIENT_CERTIFICATE"];
+const NOT_INHERITED: [&str; 3] = [
+    "CHAMOIS_TOKEN",
+    "CHAMOIS_TOKEN_FILE",
+    "CHAMOIS_CLIENT_CERTIFICATE",
+];
 
 /// A command of the site: words, no shell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,7 +108,10 @@ pub(crate) fn run(
     match status {
         Some(status) if status.success() => Ok(()),
         Some(status) => Err(format!("{status}: {said}")),
-        None => Err(format!("it took longer than {} s and was ended: {said}", at_most.as_secs_f64())),
+        None => Err(format!(
+            "it took longer than {} s and was ended: {said}",
+            at_most.as_secs_f64()
+        )),
     }
 }
 
@@ -159,14 +166,20 @@ mod tests {
     fn a_program_that_fails_is_quoted() {
         assert_eq!(shell("exit 0", LONG), Ok(()));
         let problem = shell("echo line 3: no such thing >&2; exit 4", LONG).unwrap_err();
-        assert!(problem.contains("line 3: no such thing") && problem.contains('4'), "{problem}");
+        assert!(
+            problem.contains("line 3: no such thing") && problem.contains('4'),
+            "{problem}"
+        );
         let problem = shell("exit 1", LONG).unwrap_err();
         assert!(problem.contains("said nothing"), "{problem}");
     }
 
     #[test]
     fn placeholders_and_variables_are_filled_in() {
-        assert_eq!(shell("test {file} = /etc/hosts && test $CHAMOIS_FILE_SET = hosts", LONG), Ok(()));
+        assert_eq!(
+            shell("test {file} = /etc/hosts && test $CHAMOIS_FILE_SET = hosts", LONG),
+            Ok(())
+        );
     }
 
     /// A child of the shell would hold the output open for a minute.

@@ -18,7 +18,11 @@ pub fn unified(plan: &Plan) -> String {
     let mut text = String::new();
     for change in &plan.changes {
         text += &match plan.secret {
-            true => format!("{}: {}; not shown, as there are secrets in it\n", change.destination.display(), words(change)),
+            true => format!(
+                "{}: {}; not shown, as there are secrets in it\n",
+                change.destination.display(),
+                words(change)
+            ),
             false => of_file(change),
         };
     }

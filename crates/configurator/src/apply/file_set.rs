@@ -117,7 +117,8 @@ impl FileSet {
             Place::Path(place) if files == 1 => Ok(place.clone()),
             Place::Path(place) => {
                 let name = self.source.name();
-                let problem = format!("`{name}` makes {files} files, and `path` is one: give a folder as `into`");
+                let problem =
+                    format!("`{name}` makes {files} files, and `path` is one: give a folder as `into`");
                 Err(ApplyError::refused(place, problem))
             }
         }
@@ -149,7 +150,10 @@ impl Source {
 }
 
 fn no_template(name: &str, inventory: &Inventory) -> Error {
-    let names: Vec<&str> = inventory.templates().map(|template| template.name.as_str()).collect();
+    let names: Vec<&str> = inventory
+        .templates()
+        .map(|template| template.name.as_str())
+        .collect();
     let problem = match names.is_empty() {
         true => "there is no such template; there are none".to_owned(),
         false => format!("there is no such template; there are {}", names.join(", ")),
@@ -194,7 +198,14 @@ mod tests {
             let destination = set.destination(path, 2).unwrap();
             assert_eq!(destination, Path::new("/etc/slurm").join(path));
         }
-        for path in ["", "/etc/passwd", "../passwd", "a/../../passwd", "./x", ".chamois-stage-1/x"] {
+        for path in [
+            "",
+            "/etc/passwd",
+            "../passwd",
+            "a/../../passwd",
+            "./x",
+            ".chamois-stage-1/x",
+        ] {
             assert!(set.destination(path, 1).is_err(), "{path}");
         }
     }
@@ -204,7 +215,10 @@ mod tests {
         let set = set(Place::Path("/etc/hosts".into()));
         assert_eq!(set.destination("hosts", 1).unwrap(), Path::new("/etc/hosts"));
         let refused = set.destination("hosts", 2).unwrap_err().to_string();
-        assert!(refused.contains("2 files") && refused.contains("`into`"), "{refused}");
+        assert!(
+            refused.contains("2 files") && refused.contains("`into`"),
+            "{refused}"
+        );
         assert_eq!(set.folder(), Path::new("/etc"));
     }
 
@@ -223,7 +237,10 @@ mod tests {
         let mut set = set(Place::Path("/etc/motd".into()));
         set.source = Source::Template("motd".to_owned());
         let inventory = Inventory::new("test");
-        let refused = set.render(&inventory, &View::of(&inventory)).unwrap_err().to_string();
+        let refused = set
+            .render(&inventory, &View::of(&inventory))
+            .unwrap_err()
+            .to_string();
         assert!(refused.contains("motd") && refused.contains("none"), "{refused}");
         assert_eq!(set.reads(), Inventory::KINDS);
     }

@@ -105,7 +105,11 @@ impl Plan {
         Ok(Plan {
             revision: rendered.revision,
             changes: Vec::new(),
-            places: rendered.files.iter().map(place).collect::<Result<_, ApplyError>>()?,
+            places: rendered
+                .files
+                .iter()
+                .map(place)
+                .collect::<Result<_, ApplyError>>()?,
             secret: rendered.secret,
         })
     }
@@ -141,7 +145,11 @@ impl Plan {
 
     /// Files of the version before that are none of these, and are still ours.
     fn remove_others(&mut self, set: &FileSet, last: Option<&Version>) -> Result<(), ApplyError> {
-        let stay: BTreeSet<&Path> = self.places.iter().map(|place| place.destination.as_path()).collect();
+        let stay: BTreeSet<&Path> = self
+            .places
+            .iter()
+            .map(|place| place.destination.as_path())
+            .collect();
         let gone = last.into_iter().flat_map(|last| &last.files);
         let gone: Vec<PathBuf> = gone
             .map(|file| file.destination.clone())
@@ -151,7 +159,10 @@ impl Plan {
             .collect();
         for destination in gone {
             let present = Present::at(&destination, set.folder())?;
-            if present.as_ref().is_some_and(|present| is_ours(&destination, present, last)) {
+            if present
+                .as_ref()
+                .is_some_and(|present| is_ours(&destination, present, last))
+            {
                 self.changes.push(change(&destination, present, None));
             }
         }

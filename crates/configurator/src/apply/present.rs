@@ -36,7 +36,10 @@ impl Present {
             return Err(ApplyError::refused(path, links_to(path)));
         }
         if !meta.is_file() {
-            return Err(ApplyError::refused(path, "there is something that is no regular file"));
+            return Err(ApplyError::refused(
+                path,
+                "there is something that is no regular file",
+            ));
         }
         if meta.len() > BYTES_MAX {
             let problem = format!("the file there has {} bytes, which none of ours has", meta.len());

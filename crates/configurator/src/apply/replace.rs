@@ -50,7 +50,11 @@ impl Replaced {
     fn one(&mut self, change: &Change, stage: &Stage, number: usize) -> Result<(), ApplyError> {
         let destination = &change.destination;
         let old = match &change.present {
-            Some(present) => Some(keep(destination, present, &stage.old_dir().join(number.to_string()))?),
+            Some(present) => Some(keep(
+                destination,
+                present,
+                &stage.old_dir().join(number.to_string()),
+            )?),
             None => None,
         };
         match &change.wanted {
@@ -105,7 +109,10 @@ fn keep(destination: &Path, present: &Present, old: &Path) -> Result<PathBuf, Ap
 
 /// What was renamed is so after a loss of power, too.
 fn sync_folders(changes: &[Change]) -> Result<(), ApplyError> {
-    let folders: BTreeSet<&Path> = changes.iter().filter_map(|change| change.destination.parent()).collect();
+    let folders: BTreeSet<&Path> = changes
+        .iter()
+        .filter_map(|change| change.destination.parent())
+        .collect();
     for folder in folders {
         File::open(folder)
             .and_then(|folder| folder.sync_all())

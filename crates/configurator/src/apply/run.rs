@@ -69,12 +69,7 @@ pub struct Changed {
 ///
 /// # Errors
 /// A destination that is not to be replaced.
-pub fn plan(
-    set: &FileSet,
-    rendered: &Rendered,
-    state: &StateDir,
-    adopt: bool,
-) -> Result<Plan, ApplyError> {
+pub fn plan(set: &FileSet, rendered: &Rendered, state: &StateDir, adopt: bool) -> Result<Plan, ApplyError> {
     Plan::of(set, rendered, state.index(&set.name)?.current(), adopt)
 }
 
@@ -195,16 +190,22 @@ impl Commit<'_> {
         let present = self.plan.changes.iter().filter_map(|change| {
             let present = change.present.as_ref()?;
             let is_ours = revision_of(&present.text()).is_some()
-                || index.current().is_some_and(|last| last.wrote(&change.destination, &present.bytes));
+                || index
+                    .current()
+                    .is_some_and(|last| last.wrote(&change.destination, &present.bytes));
             let path = change.wanted.as_ref().map_or("", |wanted| wanted.path.as_str());
-            (!is_ours).then_some((KeptFile::new(&change.destination, path, &present.bytes), present.bytes.as_slice()))
+            (!is_ours).then_some((
+                KeptFile::new(&change.destination, path, &present.bytes),
+                present.bytes.as_slice(),
+            ))
         });
         let (files, texts): (Vec<_>, Vec<_>) = present.unzip();
         if files.is_empty() {
             return Ok(());
         }
         let version = self.version(index.new_id(0), 0, files);
-        self.state.keep_texts(&self.set.name, &version, texts.into_iter(), None)?;
+        self.state
+            .keep_texts(&self.set.name, &version, texts.into_iter(), None)?;
         index.versions.push(version);
         Ok(())
     }
@@ -213,8 +214,13 @@ impl Commit<'_> {
     fn remember(&self, index: &mut Index) -> Result<(), ApplyError> {
         let files = self.plan.places.iter();
         let files = files.map(|place| KeptFile::new(&place.destination, &place.path, place.text.as_bytes()));
-        let version = self.version(index.new_id(self.plan.revision), self.plan.revision, files.collect());
-        self.state.keep(&self.set.name, &version, &self.plan, index.current())?;
+        let version = self.version(
+            index.new_id(self.plan.revision),
+            self.plan.revision,
+            files.collect(),
+        );
+        self.state
+            .keep(&self.set.name, &version, &self.plan, index.current())?;
         let old = index.add(version, self.state.keeps());
         self.state.forget(&self.set.name, &old);
         Ok(())

@@ -88,7 +88,10 @@ impl Settings {
             None => STATE_DIR.into(),
         };
         if document.file_set.len() > SETS_MAX {
-            let problem = format!("`file-set`: there are {}, at most {SETS_MAX} are accepted", document.file_set.len());
+            let problem = format!(
+                "`file-set`: there are {}, at most {SETS_MAX} are accepted",
+                document.file_set.len()
+            );
             return Err(at.error(0..0, problem));
         }
         let mut file_sets: Vec<FileSet> = Vec::new();
@@ -159,9 +162,19 @@ impl At<'_> {
             options: self.options(&span, entry, &source)?,
             place: self.place(&span, entry)?,
             source,
-            check: self.command("check", entry.check.as_ref(), entry.check_seconds.as_ref(), CHECK_SECONDS)?,
+            check: self.command(
+                "check",
+                entry.check.as_ref(),
+                entry.check_seconds.as_ref(),
+                CHECK_SECONDS,
+            )?,
             target_checks: entry.target_checks.unwrap_or(true),
-            reload: self.command("reload", entry.reload.as_ref(), entry.reload_seconds.as_ref(), RELOAD_SECONDS)?,
+            reload: self.command(
+                "reload",
+                entry.reload.as_ref(),
+                entry.reload_seconds.as_ref(),
+                RELOAD_SECONDS,
+            )?,
             mode: entry.mode.as_ref().map(|mode| self.mode(mode)).transpose()?,
         })
     }
@@ -191,7 +204,10 @@ impl At<'_> {
                 let absolute = self.absolute("path", path)?;
                 match absolute.file_name() {
                     Some(_) => Ok(Place::Path(absolute)),
-                    None => Err(self.error(path.span(), "`path`: a file is accepted, this is a folder".to_owned())),
+                    None => Err(self.error(
+                        path.span(),
+                        "`path`: a file is accepted, this is a folder".to_owned(),
+                    )),
                 }
             }
             (Some(_), Some(second)) => {
@@ -207,7 +223,10 @@ impl At<'_> {
 
     fn absolute(&self, key: &str, path: &Spanned<PathBuf>) -> Result<PathBuf, ApplyError> {
         let is_plain = |path: &Path| {
-            path.is_absolute() && !path.components().any(|part| matches!(part, std::path::Component::ParentDir))
+            path.is_absolute()
+                && !path
+                    .components()
+                    .any(|part| matches!(part, std::path::Component::ParentDir))
         };
         match is_plain(path.get_ref()) {
             // without a slash at its end or twice in it
@@ -234,14 +253,19 @@ impl At<'_> {
                 }
                 None => Ok(options),
             },
-            Source::Target(name) => match target(name).and_then(|target| render(target, &View::default(), &options)) {
-                Err(Error::Option { name, problem }) => {
-                    let at = entry.options.get(&name).map_or_else(|| span.clone(), Spanned::span);
-                    Err(self.error(at, format!("`options.{name}`: {problem}")))
+            Source::Target(name) => {
+                match target(name).and_then(|target| render(target, &View::default(), &options)) {
+                    Err(Error::Option { name, problem }) => {
+                        let at = entry
+                            .options
+                            .get(&name)
+                            .map_or_else(|| span.clone(), Spanned::span);
+                        Err(self.error(at, format!("`options.{name}`: {problem}")))
+                    }
+                    // an empty cluster may be impossible for a target
+                    Ok(_) | Err(_) => Ok(options),
                 }
-                // an empty cluster may be impossible for a target
-                Ok(_) | Err(_) => Ok(options),
-            },
+            }
         }
     }
 
@@ -263,7 +287,8 @@ impl At<'_> {
             value => plain(value),
         };
         text.ok_or_else(|| {
-            let problem = format!("`options.{name}`: a text, an integer, true, false or a list of these is accepted");
+            let problem =
+                format!("`options.{name}`: a text, an integer, true, false or a list of these is accepted");
             self.error(value.span(), problem)
         })
     }
@@ -280,7 +305,9 @@ impl At<'_> {
             return Ok(None);
         };
         if words.get_ref().first().is_none_or(String::is_empty) {
-            let problem = format!("`{key}`: a program and its arguments are accepted, as [\"systemctl\", \"reload\", \"named\"]");
+            let problem = format!(
+                "`{key}`: a program and its arguments are accepted, as [\"systemctl\", \"reload\", \"named\"]"
+            );
             return Err(self.error(words.span(), problem));
         }
         Ok(Some(Command {
@@ -312,7 +339,8 @@ impl At<'_> {
         match parsed {
             Ok(bits) if is_octal(mode.get_ref()) && bits <= 0o777 && bits & 0o400 != 0 => Ok(bits),
             Ok(_) | Err(_) => {
-                let problem = "`mode`: octal permission bits are accepted that let the owner read, as \"0644\"";
+                let problem =
+                    "`mode`: octal permission bits are accepted that let the owner read, as \"0644\"";
                 Err(self.error(mode.span(), problem.to_owned()))
             }
         }
@@ -320,24 +348,37 @@ impl At<'_> {
 
     fn name(&self, span: Range<usize>, key: &str, name: &str) -> Result<String, ApplyError> {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-        let accepted = (1..=NAME_MAX).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(is_plain);
+        let accepted =
+            (1..=NAME_MAX).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(is_plain);
         match accepted {
             true => Ok(name.to_owned()),
             false => {
-                let problem = format!("`{key}`: letters, digits, `-`, `_` and `.` are accepted, {NAME_MAX} at most");
+                let problem =
+                    format!("`{key}`: letters, digits, `-`, `_` and `.` are accepted, {NAME_MAX} at most");
                 Err(self.error(span, problem))
             }
         }
     }
 
-    fn refuse_twice(&self, entry: &Spanned<Entry>, set: &FileSet, others: &[FileSet]) -> Result<(), ApplyError> {
+    fn refuse_twice(
+        &self,
+        entry: &Spanned<Entry>,
+        set: &FileSet,
+        others: &[FileSet],
+    ) -> Result<(), ApplyError> {
         let problem = others.iter().find_map(|other| {
             if other.name == set.name {
-                Some(format!("`name`: there is a file set `{}` already; each needs a name of its own", set.name))
+                Some(format!(
+                    "`name`: there is a file set `{}` already; each needs a name of its own",
+                    set.name
+                ))
             } else if other.place == set.place
                 && (matches!(set.place, Place::Path(_)) || other.source.name() == set.source.name())
             {
-                Some(format!("the files of `{}` go to the same place as those of `{}`", set.name, other.name))
+                Some(format!(
+                    "the files of `{}` go to the same place as those of `{}`",
+                    set.name, other.name
+                ))
             } else {
                 None
             }

@@ -3,7 +3,9 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown,
+};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -36,7 +38,10 @@ impl Stage {
             std::fs::create_dir(&sub).map_err(ApplyError::io("make", &sub))?;
         }
         for place in &plan.places {
-            let change = plan.changes.iter().find(|change| change.destination == place.destination);
+            let change = plan
+                .changes
+                .iter()
+                .find(|change| change.destination == place.destination);
             stage.write(set, place, change, plan.secret)?;
         }
         Ok(stage)
@@ -73,7 +78,8 @@ impl Stage {
         };
         let present = change.present.as_ref();
         if let Some(present) = present {
-            keep_owner(&file, present.owner, present.group).map_err(ApplyError::io("keep the owner of", &change.destination))?;
+            keep_owner(&file, present.owner, present.group)
+                .map_err(ApplyError::io("keep the owner of", &change.destination))?;
         }
         // after the owner, as a change of it takes bits away
         let mode = set.mode_of(present.map(|present| present.mode), secret);
@@ -95,7 +101,9 @@ fn keep_owner(file: &File, owner: u32, group: u32) -> std::io::Result<()> {
 pub(crate) fn make_folder(path: &Path) -> Result<(), ApplyError> {
     let mut builder = DirBuilder::new();
     builder.recursive(true).mode(FOLDER_MODE);
-    builder.create(path).map_err(ApplyError::io("make the folder", path))
+    builder
+        .create(path)
+        .map_err(ApplyError::io("make the folder", path))
 }
 
 /// Removes what a process left that was killed half way. That this fails is no reason not to go on.

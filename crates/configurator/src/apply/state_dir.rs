@@ -125,7 +125,8 @@ impl Locked<'_> {
         let folder = self.dir.set_dir(set);
         private_folder(&folder)?;
         let (path, new) = (self.dir.index_path(set), folder.join("index.new"));
-        let bytes = serde_json::to_vec(index).map_err(|error| ApplyError::io("write", &path)(error.into()))?;
+        let bytes =
+            serde_json::to_vec(index).map_err(|error| ApplyError::io("write", &path)(error.into()))?;
         write_private(&new, &bytes)?;
         std::fs::rename(&new, &path).map_err(ApplyError::io("write", &path))
     }
@@ -178,7 +179,10 @@ impl Locked<'_> {
             let path = folder.join(number.to_string());
             let bytes = std::fs::read(&path).map_err(ApplyError::io("read", &path))?;
             if !file.is(&bytes) {
-                return Err(ApplyError::refused(&path, "the copy is not what was kept, and is not used"));
+                return Err(ApplyError::refused(
+                    &path,
+                    "the copy is not what was kept, and is not used",
+                ));
             }
             String::from_utf8(bytes).map_err(|_| ApplyError::refused(&path, "the copy is no text"))
         };
@@ -201,7 +205,9 @@ impl Locked<'_> {
 fn private_folder(path: &Path) -> Result<(), ApplyError> {
     let mut builder = DirBuilder::new();
     builder.recursive(true).mode(0o700);
-    builder.create(path).map_err(ApplyError::io("make the folder", path))
+    builder
+        .create(path)
+        .map_err(ApplyError::io("make the folder", path))
 }
 
 fn write_private(path: &Path, bytes: &[u8]) -> Result<(), ApplyError> {
