@@ -80,6 +80,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "console",
         &["model", "state", "proto", "rpc", "raft", "bmcs", "redfish"],
     ),
+    ("configurator", &["model", "proto"]),
     ("lab", &["model"]),
     ("bench", &["rpc"]),
     ("supply-chain", &[]),

@@ -1,0 +1,1 @@
+//! Filters that templates have beside those of minijinja.
