@@ -46,7 +46,7 @@ pub(super) const IMAGES: Shape<ImageStatus> = Shape {
         column("ARCH", |status| {
             image(status).map_or_else(String::new, |image| image.arch.clone())
         }),
-        wide("PARTS", |status| {
+        column("PARTS", |status| {
             files(status).map(part_name).collect::<Vec<_>>().join(", ")
         }),
         column("BYTES", |status| {
