@@ -30,8 +30,8 @@ use clap::Subcommand;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::args::{
-    ApiArgs, AuthzArgs, BootscriptArgs, CloudInitArgs, ConfigureArgs, DhcpArgs, DiscoverArgs, FailoverArgs, ImageArgs,
-    Place, ReadArgs, RestartArgs, ScaleArgs, SmdArgs, StormArgs, WatchArgs, WriteArgs,
+    ApiArgs, AuthzArgs, BootscriptArgs, CloudInitArgs, ConfigureArgs, DhcpArgs, DiscoverArgs, FailoverArgs,
+    ImageArgs, Place, ReadArgs, RestartArgs, ScaleArgs, SmdArgs, StormArgs, WatchArgs, WriteArgs,
 };
 pub use self::discover::worker::discover_worker;
 use crate::error::{CliError, Kind};

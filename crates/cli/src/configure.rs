@@ -113,11 +113,7 @@ fn whole_text(error: &ApplyError) -> String {
 }
 
 /// An answer that is no message of the API: as JSON, or as people read it.
-fn print(
-    global: &GlobalArgs,
-    value: &impl Serialize,
-    text: impl FnOnce() -> String,
-) -> Result<(), CliError> {
+fn print(global: &GlobalArgs, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), CliError> {
     if global.output != Format::Json {
         return output::print(text().trim_end());
     }

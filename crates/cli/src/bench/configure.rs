@@ -65,7 +65,8 @@ pub(crate) async fn measure(args: &ConfigureArgs) -> Result<Report, CliError> {
         "replaced: the address of one node is changed through /hsm/v2, {CHANGES} times a round; from the answer until `configure watch` \
          has replaced and synced the files of all targets that changed ({files} sets), without other programs' checkers"
     ));
-    machine.note("shown: from the start of a process of this executable, with TLS and its question to a member");
+    machine
+        .note("shown: from the start of a process of this executable, with TLS and its question to a member");
     Ok(Report {
         bench: "configure",
         machine,
@@ -88,7 +89,10 @@ async fn render(
         let (view, rendered) = render_once(&inventory)?;
         figures.view_ms.add(ms(view));
         figures.render_ms.add(ms(rendered));
-        progress.end(format_args!("round {round}: all targets in {:.0} ms", ms(rendered)));
+        progress.end(format_args!(
+            "round {round}: all targets in {:.0} ms",
+            ms(rendered)
+        ));
     }
     Ok(())
 }
@@ -178,9 +182,22 @@ impl Figures {
         let rows = [
             at_most("all targets rendered", &self.render_ms, RENDER_MS_MAX),
             Row::less("names resolved (part of that)", "ms", &self.view_ms, None),
-            Row::less("one node changed, files replaced, mean", "ms", &self.replaced_ms, None),
-            at_most("one node changed, files replaced, slowest", &self.slowest_ms, REPLACED_MS_MAX),
-            at_most("start to the first byte of a table", &self.first_byte_ms, FIRST_BYTE_MS_MAX),
+            Row::less(
+                "one node changed, files replaced, mean",
+                "ms",
+                &self.replaced_ms,
+                None,
+            ),
+            at_most(
+                "one node changed, files replaced, slowest",
+                &self.slowest_ms,
+                REPLACED_MS_MAX,
+            ),
+            at_most(
+                "start to the first byte of a table",
+                &self.first_byte_ms,
+                FIRST_BYTE_MS_MAX,
+            ),
             at_most(&table, &self.table_ms, TABLE_MS_MAX),
         ];
         rows.into_iter().flatten().collect()

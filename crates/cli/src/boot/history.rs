@@ -27,7 +27,7 @@ pub struct HistoryArgs {
     pub object: Versioned,
 }
 
-pub(super) async fn run(global: &GlobalArgs, args: HistoryArgs) -> Result<(), CliError> {
+pub(crate) async fn run(global: &GlobalArgs, args: HistoryArgs) -> Result<(), CliError> {
     let (changes, oldest_revision) = versioned::changes(global, &args.object).await?;
     let answer = ListChangesResponse {
         changes,

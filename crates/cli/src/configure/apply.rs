@@ -45,7 +45,10 @@ pub(super) async fn run(global: &GlobalArgs, args: ApplyArgs) -> Result<(), CliE
     let numbers = numbers(&settings, &args.sets).map_err(|error| super::cli_error(&error))?;
     let settings = Arc::new(settings);
     let inventory = feed::inventory(global).await?;
-    let sets: Vec<&FileSet> = numbers.iter().filter_map(|at| settings.file_sets.get(*at)).collect();
+    let sets: Vec<&FileSet> = numbers
+        .iter()
+        .filter_map(|at| settings.file_sets.get(*at))
+        .collect();
     let secrets = work::secrets(global, &sets, &inventory).await?;
     let wish = Wish {
         adopt: args.adopt,
@@ -87,6 +90,11 @@ mod tests {
         };
         assert_eq!(numbers(&[]).unwrap(), [0, 1]);
         assert_eq!(numbers(&["motd"]).unwrap(), [1]);
-        assert!(numbers(&["nothing"]).unwrap_err().to_string().contains("hosts, motd"));
+        assert!(
+            numbers(&["nothing"])
+                .unwrap_err()
+                .to_string()
+                .contains("hosts, motd")
+        );
     }
 }

@@ -40,9 +40,15 @@ struct Row {
 
 pub(super) async fn run(global: &GlobalArgs, args: CheckArgs) -> Result<(), CliError> {
     let settings = args.site.read()?;
-    let sets = settings.sets(&args.sets).map_err(|error| super::cli_error(&error))?;
+    let sets = settings
+        .sets(&args.sets)
+        .map_err(|error| super::cli_error(&error))?;
     if args.offline {
-        return output::print(format_args!("{}: {} file sets", args.site.config.display(), sets.len()));
+        return output::print(format_args!(
+            "{}: {} file sets",
+            args.site.config.display(),
+            sets.len()
+        ));
     }
     let inventory = feed::inventory(global).await?;
     let secrets = work::secrets(global, &sets, &inventory).await?;
@@ -59,7 +65,10 @@ pub(super) async fn run(global: &GlobalArgs, args: CheckArgs) -> Result<(), CliE
     let refused = rows.iter().filter(|row| !row.accepted).count();
     match refused {
         0 => Ok(()),
-        refused => Err(CliError::new(Kind::Other, format!("{refused} of {} file sets are not accepted", rows.len()))),
+        refused => Err(CliError::new(
+            Kind::Other,
+            format!("{refused} of {} file sets are not accepted", rows.len()),
+        )),
     }
 }
 

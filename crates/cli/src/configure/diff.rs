@@ -142,7 +142,10 @@ mod tests {
     fn what_would_fail_is_named_and_the_rest_is_shown() {
         assert!(judge(&[row(None)]).is_ok());
         let error = judge(&[row(None), row(Some("line 3"))]).unwrap_err();
-        assert_eq!((error.kind(), error.to_string().as_str()), (Kind::Partly, "hosts: line 3"));
+        assert_eq!(
+            (error.kind(), error.to_string().as_str()),
+            (Kind::Partly, "hosts: line 3")
+        );
         assert_eq!(judge(&[row(Some("x"))]).unwrap_err().kind(), Kind::Other);
         assert_eq!(text(&[row(None), row(None)]).lines().count(), 4);
     }

@@ -177,7 +177,10 @@ mod tests {
     }
 
     fn names(inventory: &Inventory) -> Vec<&str> {
-        inventory.templates().map(|template| template.name.as_str()).collect()
+        inventory
+            .templates()
+            .map(|template| template.name.as_str())
+            .collect()
     }
 
     /// Files must never be made of half a state.
@@ -187,7 +190,10 @@ mod tests {
         let mut take = |told| take(&mut inventory, &mut whole, told);
         assert_eq!(take(Told::Begins), Heard::Nothing);
         assert_eq!(take(Told::Rows(vec![template("a")])), Heard::Nothing);
-        assert_eq!(take(Told::Events(vec![event(5, Change::Created, "b")])), Heard::Nothing);
+        assert_eq!(
+            take(Told::Events(vec![event(5, Change::Created, "b")])),
+            Heard::Nothing
+        );
         assert_eq!(take(Told::StateEnds(6)), Heard::State);
         let changed = take(Told::Events(vec![event(7, Change::Updated, "b")]));
         assert_eq!(changed, Heard::Changes([Kind::Template].into()));
@@ -200,7 +206,11 @@ mod tests {
         let (mut inventory, mut whole) = (Inventory::new("test"), true);
         let created = ["a", "b"].map(|name| event(5, Change::Created, name));
         take(&mut inventory, &mut whole, Told::Events(created.into()));
-        take(&mut inventory, &mut whole, Told::Events(vec![event(6, Change::Deleted, "a")]));
+        take(
+            &mut inventory,
+            &mut whole,
+            Told::Events(vec![event(6, Change::Deleted, "a")]),
+        );
         assert_eq!((names(&inventory), inventory.revision()), (vec!["b"], 6));
         take(&mut inventory, &mut whole, Told::Begins);
         assert!(names(&inventory).is_empty() && !whole);

@@ -41,7 +41,9 @@ impl Pending {
 
     /// When there is something to do.
     pub(super) fn at(&self) -> Option<Instant> {
-        let over = self.burst.map(|(first, last)| (last + QUIET).min(first + BURST_MAX));
+        let over = self
+            .burst
+            .map(|(first, last)| (last + QUIET).min(first + BURST_MAX));
         [over, self.retry_at].into_iter().flatten().min()
     }
 

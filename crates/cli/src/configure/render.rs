@@ -53,8 +53,13 @@ pub(super) async fn run(global: &GlobalArgs, args: RenderArgs) -> Result<(), Cli
     let inventory = feed::inventory(global).await?;
     let set = set_of(&args, &inventory)?;
     if set.secret_template(&inventory).is_some() {
-        let text = format!("template {} reads secrets, which are not shown", set.source.name());
-        return Err(CliError::new(Kind::Denied, text).with_remedy("`chamois configure apply` writes its file."));
+        let text = format!(
+            "template {} reads secrets, which are not shown",
+            set.source.name()
+        );
+        return Err(
+            CliError::new(Kind::Denied, text).with_remedy("`chamois configure apply` writes its file.")
+        );
     }
     let rendered = set.render(&inventory, &View::of(&inventory));
     let rendered = rendered.map_err(|error| super::cli_error(&error.into()))?;
@@ -146,7 +151,11 @@ mod tests {
 
     #[test]
     fn one_of_several_files_is_found_by_its_path() {
-        let files = || ["a", "b/c"].map(|path| File::new(path, format!("{path}\n"))).to_vec();
+        let files = || {
+            ["a", "b/c"]
+                .map(|path| File::new(path, format!("{path}\n")))
+                .to_vec()
+        };
         assert_eq!(chosen(files(), Some("b/c")).unwrap().len(), 1);
         let refused = chosen(files(), Some("c")).unwrap_err().to_string();
         assert!(refused.contains("a, b/c"), "{refused}");

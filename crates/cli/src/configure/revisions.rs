@@ -42,7 +42,9 @@ struct Row {
 
 pub(super) fn run(global: &GlobalArgs, args: &RevisionsArgs) -> Result<(), CliError> {
     let settings = args.site.read()?;
-    let sets = settings.sets(&args.sets).map_err(|error| super::cli_error(&error))?;
+    let sets = settings
+        .sets(&args.sets)
+        .map_err(|error| super::cli_error(&error))?;
     let mut rows = Vec::new();
     for set in sets {
         rows.extend(of_set(&settings, set)?);
@@ -52,15 +54,25 @@ pub(super) fn run(global: &GlobalArgs, args: &RevisionsArgs) -> Result<(), CliEr
 
 /// The newest first.
 fn of_set(settings: &Settings, set: &FileSet) -> Result<Vec<Row>, CliError> {
-    let of = || Ok((settings.state.versions(&set.name)?, settings.state.is_held(&set.name)?));
+    let of = || {
+        Ok((
+            settings.state.versions(&set.name)?,
+            settings.state.is_held(&set.name)?,
+        ))
+    };
     let ((versions, current), held) = of().map_err(|error| super::cli_error(&error))?;
     let versions = versions.iter().rev();
-    Ok(versions.map(|version| row(&set.name, version, current.as_deref(), held)).collect())
+    Ok(versions
+        .map(|version| row(&set.name, version, current.as_deref(), held))
+        .collect())
 }
 
 fn row(set: &str, version: &Version, current: Option<&str>, held: bool) -> Row {
     let is_current = current == Some(version.id.as_str());
-    let files = version.files.iter().map(|file| file.destination.display().to_string());
+    let files = version
+        .files
+        .iter()
+        .map(|file| file.destination.display().to_string());
     Row {
         set: set.to_owned(),
         revision: version.id.clone(),
@@ -112,6 +124,9 @@ mod tests {
         ];
         assert_eq!(rows.each_ref().map(|row| row.held), [false, true, false]);
         let text = table(&rows);
-        assert!(text.contains("in place, rolled back") && text.contains("before"), "{text}");
+        assert!(
+            text.contains("in place, rolled back") && text.contains("before"),
+            "{text}"
+        );
     }
 }

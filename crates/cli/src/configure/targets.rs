@@ -61,7 +61,12 @@ fn table(rows: &[Row]) -> String {
     let mut table = output::table(["TARGET", "FILES", "OPTIONS", "CHECKED BY"]);
     for row in rows {
         let options: Vec<&str> = row.options.iter().map(|option| option.name).collect();
-        table.add_row([row.name, row.summary, &options.join(", "), &row.checkers.join(", ")]);
+        table.add_row([
+            row.name,
+            row.summary,
+            &options.join(", "),
+            &row.checkers.join(", "),
+        ]);
     }
     table.to_string()
 }
@@ -87,7 +92,11 @@ mod tests {
         let text = table(&rows);
         for row in &rows {
             assert!(text.contains(row.name), "{text}");
-            assert!(row.options.iter().all(|option| whole(row).contains(option.meaning)));
+            assert!(
+                row.options
+                    .iter()
+                    .all(|option| whole(row).contains(option.meaning))
+            );
         }
     }
 }

@@ -99,11 +99,15 @@ pub(super) fn judge(results: &[Result<Applied, ApplyError>]) -> Result<(), CliEr
     match (failed.count(), results) {
         (0, _) => Ok(()),
         (_, [Err(error)]) => Err(super::cli_error(error)),
-        (failed, all) if failed == all.len() => {
-            Err(CliError::new(Kind::Other, format!("all {failed} file sets failed")))
-        }
+        (failed, all) if failed == all.len() => Err(CliError::new(
+            Kind::Other,
+            format!("all {failed} file sets failed"),
+        )),
         (failed, all) => {
-            let text = format!("{failed} of {} file sets failed; the others are in place", all.len());
+            let text = format!(
+                "{failed} of {} file sets failed; the others are in place",
+                all.len()
+            );
             Err(CliError::new(Kind::Partly, text))
         }
     }
@@ -148,7 +152,10 @@ mod tests {
     fn only_what_happened_is_news() {
         let is_news = |result: &Result<Applied, ApplyError>| Told { set: "hosts", result }.is_news();
         assert!(!is_news(&Ok(applied(Outcome::Unchanged))));
-        assert!(!is_news(&Ok(applied(Outcome::Held))), "it was told when it was rolled back");
+        assert!(
+            !is_news(&Ok(applied(Outcome::Held))),
+            "it was told when it was rolled back"
+        );
         assert!(is_news(&Ok(applied(Outcome::Replaced))));
         assert!(is_news(&Err(failure())));
     }

@@ -84,7 +84,9 @@ fn concerned(sets: &[FileSet], heard: &Heard) -> Vec<usize> {
         Heard::Changes(kinds) => set.reads().iter().any(|kind| kinds.contains(kind)),
     };
     let sets = sets.iter().enumerate();
-    sets.filter(|(_, set)| is_concerned(set)).map(|(at, _)| at).collect()
+    sets.filter(|(_, set)| is_concerned(set))
+        .map(|(at, _)| at)
+        .collect()
 }
 
 /// Applies the sets and tells what became of them. False when nobody reads any more.
@@ -96,11 +98,18 @@ async fn round(
     numbers: Vec<usize>,
     adopt: bool,
 ) -> Result<bool, CliError> {
-    let sets: Vec<&FileSet> = numbers.iter().filter_map(|at| settings.file_sets.get(*at)).collect();
+    let sets: Vec<&FileSet> = numbers
+        .iter()
+        .filter_map(|at| settings.file_sets.get(*at))
+        .collect();
     let inventory = feed.lend();
     let secrets = work::secrets(global, &sets, &inventory).await?;
-    let wish = Wish { adopt, release: false };
-    let (inventory, results) = work::apply(settings.clone(), numbers.clone(), inventory, secrets, wish).await?;
+    let wish = Wish {
+        adopt,
+        release: false,
+    };
+    let (inventory, results) =
+        work::apply(settings.clone(), numbers.clone(), inventory, secrets, wish).await?;
     feed.give_back(inventory);
     for ((number, set), result) in numbers.into_iter().zip(sets).zip(&results) {
         if result.as_ref().map_or(true, |applied| applied.problem.is_some()) {
@@ -128,7 +137,9 @@ mod tests {
     fn sets() -> Vec<FileSet> {
         let text = "[[file-set]]\ntarget = \"hosts\"\npath = \"/etc/hosts\"\n\
                     [[file-set]]\ntemplate = \"motd\"\npath = \"/etc/motd\"\n";
-        Settings::parse(text, Path::new("configure.toml")).unwrap().file_sets
+        Settings::parse(text, Path::new("configure.toml"))
+            .unwrap()
+            .file_sets
     }
 
     /// A power transition changes no zone.
@@ -138,6 +149,9 @@ mod tests {
         assert_eq!(concerned(&sets, &Heard::State), [0, 1]);
         assert!(concerned(&sets, &Heard::Nothing).is_empty());
         assert_eq!(concerned(&sets, &Heard::Changes([Kind::Template].into())), [1]);
-        assert_eq!(concerned(&sets, &Heard::Changes([Kind::EthernetInterface].into())), [0, 1]);
+        assert_eq!(
+            concerned(&sets, &Heard::Changes([Kind::EthernetInterface].into())),
+            [0, 1]
+        );
     }
 }

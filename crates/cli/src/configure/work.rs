@@ -50,7 +50,9 @@ pub(super) async fn secrets(
 /// A file whose revision counts no more than that of one that is made here: it says the same as one of another revision.
 fn file(generated: GeneratedFile) -> File {
     let revision = format!("revision {},", generated.revision);
-    let body = generated.content.replacen(&revision, &format!("revision {REVISION},"), 1);
+    let body = generated
+        .content
+        .replacen(&revision, &format!("revision {REVISION},"), 1);
     File::new(generated.path, body)
 }
 
@@ -82,7 +84,10 @@ pub(super) async fn apply(
 ) -> Result<(Inventory, Vec<Result<Applied, ApplyError>>), CliError> {
     let work = move || {
         let view = View::of(&inventory);
-        let sets: Vec<&FileSet> = numbers.iter().filter_map(|at| settings.file_sets.get(*at)).collect();
+        let sets: Vec<&FileSet> = numbers
+            .iter()
+            .filter_map(|at| settings.file_sets.get(*at))
+            .collect();
         let rendered = |set: &FileSet| render(set, &inventory, &view, &secrets);
         let results = apply::apply_all(&sets, rendered, &settings.state, wish);
         (inventory, results)
@@ -98,7 +103,8 @@ mod tests {
     /// The cluster writes the revision into the text: a file must not be replaced because of it alone.
     #[test]
     fn a_generated_file_says_the_same_at_another_revision() {
-        let content = "# chamois: cluster prod, revision 4711, template ipmi; written by a program\npassword\n";
+        let content =
+            "# chamois: cluster prod, revision 4711, template ipmi; written by a program\npassword\n";
         let file = file(GeneratedFile {
             path: "ipmi".to_owned(),
             content: content.to_owned(),

@@ -47,7 +47,9 @@ impl Shown {
         let run = Self::run(client(servers, args)?);
         let shown = tokio::time::timeout(ENDS_IN, run).await;
         let what = format!("`{}`", args.join(" "));
-        shown.map_err(|_| failed(&what, "it does not end"))?.map_err(|error| failed(&what, error))
+        shown
+            .map_err(|_| failed(&what, "it does not end"))?
+            .map_err(|error| failed(&what, error))
     }
 
     async fn run(mut command: Command) -> Result<Shown, String> {

@@ -34,13 +34,24 @@ impl Follower {
         let dir = servers.cluster.layout().dir().join("configure");
         let files = dir.join("files");
         let config = dir.join("configure.toml");
-        let write = std::fs::create_dir_all(&files).and_then(|()| std::fs::write(&config, configuration(&dir)));
+        let write =
+            std::fs::create_dir_all(&files).and_then(|()| std::fs::write(&config, configuration(&dir)));
         write.map_err(|error| failed("cannot write configure.toml", error))?;
-        let args = ["configure", "watch", "-o", "json", "--config", &config.to_string_lossy()];
+        let args = [
+            "configure",
+            "watch",
+            "-o",
+            "json",
+            "--config",
+            &config.to_string_lossy(),
+        ];
         let mut child = client(servers, &args)?
             .spawn()
             .map_err(|error| failed("cannot start `configure watch`", error))?;
-        let out = child.stdout.take().ok_or_else(|| failed("`configure watch`", "it has no output"))?;
+        let out = child
+            .stdout
+            .take()
+            .ok_or_else(|| failed("`configure watch`", "it has no output"))?;
         let mut follower = Follower {
             child,
             lines: BufReader::new(out).lines(),
@@ -73,7 +84,10 @@ impl Follower {
     pub(super) fn check(&self, address: &str) -> Result<(), CliError> {
         let found = files_below(&self.files.join(SHOWN_BY)).into_iter().any(|path| {
             let text = std::fs::read_to_string(path);
-            text.is_ok_and(|text| text.lines().any(|line| line.split_whitespace().next() == Some(address)))
+            text.is_ok_and(|text| {
+                text.lines()
+                    .any(|line| line.split_whitespace().next() == Some(address))
+            })
         });
         match found {
             true => Ok(()),
@@ -116,7 +130,11 @@ fn configuration(dir: &Path) -> String {
 
 fn files_below(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
+    for entry in std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(Result::ok)
+    {
         let path = entry.path();
         match path.is_dir() {
             true => found.extend(files_below(&path)),
