@@ -59,8 +59,10 @@ pub enum SnapshotError {
 pub fn inspect(global: &GlobalArgs, args: &InspectArgs) -> Result<(), SnapshotError> {
     let found = read(&args.file)?;
     match global.output {
-        Format::Json => println!("{}", to_json(&found)),
-        Format::Table => print!("{}", describe(&found)),
+        Format::Json | Format::Jsonl => println!("{}", to_json(&found)),
+        // what is JSON is YAML, too
+        Format::Yaml => println!("---\n{}", to_json(&found)),
+        Format::Table | Format::Wide | Format::Name => print!("{}", describe(&found)),
     }
     Ok(())
 }

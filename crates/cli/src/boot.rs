@@ -3,12 +3,12 @@
 mod config;
 mod diff;
 mod explain;
-mod history;
-mod rollback;
+pub(crate) mod history;
+pub(crate) mod rollback;
 mod rollout;
 mod script;
 mod status;
-mod versioned;
+pub(crate) mod versioned;
 
 use clap::Subcommand;
 

@@ -14,12 +14,15 @@ mod certificate;
 mod cloud_init;
 mod cluster;
 mod component;
+mod config;
 mod configure;
 mod connect;
 mod console;
+mod contexts;
 mod demo;
 mod dhcp;
 mod discover;
+mod duration;
 mod error;
 mod export;
 mod file;
@@ -51,15 +54,16 @@ mod watch;
 
 pub use self::bench::discover_worker;
 pub use args::{
-    AddressHelperArgs, AddressWatchdogArgs, AuthzWorkerArgs, Cli, ClientCommand, Command, DiscoverPhase,
-    DiscoverWorkerArgs, GlobalArgs, LogFormat, RecoverArgs, ScalePhase, ScaleWorkerArgs, ServeArgs,
+    AddressHelperArgs, AddressWatchdogArgs, AuthzWorkerArgs, Cli, ClientCommand, Command, Consistency,
+    DiscoverPhase, DiscoverWorkerArgs, GlobalArgs, LogFormat, RecoverArgs, ScalePhase, ScaleWorkerArgs,
+    ServeArgs,
 };
 pub use break_glass::{BreakGlassCommand, GlassArgs, GlassExportArgs, GlassRecoverArgs};
 pub use demo::member_config_example;
 pub use error::{CliError, Kind};
 pub use host_config::{HostArgs, make_files_dir};
 pub use init::first_member;
-pub use output::Format;
+pub use output::{Format, value_document};
 pub use snapshot::{InspectArgs, RestoreArgs, SaveArgs, SnapshotCommand, partial_of};
 
 /// Runs a client command to its end; its answer goes to standard output.
@@ -67,9 +71,53 @@ pub use snapshot::{InspectArgs, RestoreArgs, SaveArgs, SnapshotCommand, partial_
 /// # Errors
 /// With the class that decides the exit code, and the remedy in the text.
 pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliError> {
-    if !matches!(command, ClientCommand::Login(_) | ClientCommand::Logout) {
+    let global = &match asks_no_cluster(&command) {
+        true => global.clone().without_context(),
+        false => contexts::applied(global)?,
+    };
+    if !matches!(
+        command,
+        ClientCommand::Login(_) | ClientCommand::Logout | ClientCommand::Config(_)
+    ) {
         login::renew(global).await;
     }
+    match answers_at_once(&command) {
+        true => output::progress::while_waiting(global, Box::pin(dispatch(global, command))).await,
+        false => dispatch(global, command).await,
+    }
+}
+
+/// Contexts do not matter to these, not even one that cannot be read.
+fn asks_no_cluster(command: &ClientCommand) -> bool {
+    use ClientCommand as Command;
+    matches!(
+        command,
+        Command::Init(_) | Command::Config(_) | Command::Demo(_) | Command::Bench(_)
+    )
+}
+
+/// Whether all there is to see is an answer: others show by themselves that they go on, or talk with their user.
+fn answers_at_once(command: &ClientCommand) -> bool {
+    use ClientCommand as Command;
+    matches!(
+        command,
+        Command::Member(_)
+            | Command::Token(_)
+            | Command::Oidc(_)
+            | Command::Secrets(_)
+            | Command::Cluster(_)
+            | Command::Component(_)
+            | Command::Group(_)
+            | Command::File(_)
+            | Command::CloudInit(_)
+            | Command::Subnet(_)
+            | Command::Dhcp(_)
+            | Command::Policy(_)
+            | Command::Audit(_)
+    )
+}
+
+async fn dispatch(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliError> {
     match command {
         ClientCommand::Init(args) => init::run(&args),
         ClientCommand::Join(args) => join::run(&args).await,
@@ -93,6 +141,7 @@ pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliE
         ClientCommand::Boot(command) => boot::run(global, command).await,
         ClientCommand::File(command) => file::run(global, command).await,
         ClientCommand::Image(command) => image::run(global, command).await,
+        ClientCommand::Config(command) => config::run(global, command),
         ClientCommand::CloudInit(command) => cloud_init::run(global, command).await,
         ClientCommand::Configure(command) => configure::run(global, *command).await,
         ClientCommand::Subnet(command) => subnet::run(global, command).await,

@@ -136,6 +136,7 @@ pub(super) async fn assemble(
     ::dhcp::add_services(&mut routes, store, dhcp);
     files.add_services(&mut routes);
     add_services_of_bmcs(&mut routes, config, bmcs, audit, finishing.clone())?;
+    generate::add_services(&mut routes, store, &identity.sealer);
     watch::add_services(&mut routes, store, config.member.id, finishing.clone().reached());
     ::audit::add_services(&mut routes, store, audit, finishing.reached());
     access::add_services(&mut routes, store, &authorities, &rules, certificate_log(audit))

@@ -1,13 +1,15 @@
 //! `chamois component list`: SMD's filters, as a table.
 
 use clap::Args;
+use proto::smd::v1::component::{Arch, Class, Flag, State};
 use proto::smd::v1::component_service_client::ComponentServiceClient;
-use proto::smd::v1::{Component, ListComponentsRequest, component};
+use proto::smd::v1::{Component, ListComponentsRequest};
+use proto::watch::v1::object::Kind;
 
 use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output::{self, Changes, Shape, WatchArg, column, wide};
 
 /// Filters: values of one option are alternatives, options add up, a leading `!` negates.
 #[derive(Clone, Debug, Default, Args)]
@@ -16,6 +18,7 @@ Examples:
   chamois component list --type Node --state Ready
   chamois component list --role '!Compute' --enabled true
   chamois component list --group compute,login
+  chamois component list --state Off -w           redrawn when something changes
   chamois component list --id x1000c0s0b0n0,x1000c0s0b0n1 -o json")]
 pub struct ListArgs {
     /// Xnames
@@ -51,6 +54,9 @@ pub struct ListArgs {
     /// Groups; NULL: in none
     #[arg(long, value_delimiter = ',', value_name = "LABEL")]
     pub group: Vec<String>,
+    /// Whether to go on.
+    #[command(flatten)]
+    pub watch: WatchArg,
 }
 
 impl From<ListArgs> for ListComponentsRequest {
@@ -75,59 +81,77 @@ impl From<ListArgs> for ListComponentsRequest {
 pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliError> {
     let connection = connect::to_any(global)?;
     let mut client = ComponentServiceClient::new(connection).max_decoding_message_size(ANSWER_BYTES_MAX);
-    let answer = client
-        .list_components(ListComponentsRequest::from(args))
-        .await?
-        .into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.smd.v1.ListComponentsResponse", &answer),
-        Format::Table => output::print(render(&answer.components)),
+    let watch = args.watch.watch;
+    let request = ListComponentsRequest::from(args);
+    if watch {
+        let fetch = async || {
+            Ok(client
+                .list_components(request.clone())
+                .await?
+                .into_inner()
+                .components)
+        };
+        return output::follow(
+            global,
+            Changes::Of(&[Kind::Component, Kind::Group]),
+            &COMPONENTS,
+            fetch,
+        )
+        .await;
     }
+    let answer = client.list_components(request).await?.into_inner();
+    output::list(
+        global,
+        ("chamois.smd.v1.ListComponentsResponse", &answer),
+        &answer.components,
+        &COMPONENTS,
+    )
 }
 
-fn render(components: &[Component]) -> comfy_table::Table {
-    let mut table = output::table([
-        "ID", "TYPE", "STATE", "FLAG", "ENABLED", "ROLE", "SUBROLE", "NID", "ARCH", "CLASS",
-    ]);
-    for component in components {
-        table.add_row([
-            component.id.clone(),
-            component.r#type.clone(),
+/// A row per component.
+const COMPONENTS: Shape<Component> = Shape {
+    message: "chamois.smd.v1.Component",
+    key: |component| component.id.clone(),
+    columns: &[
+        column("ID", |component| component.id.clone()),
+        column("TYPE", |component| component.r#type.clone()),
+        column("STATE", |component| {
             word(
-                component::State::try_from(component.state)
-                    .ok()
-                    .map(|v| v.as_str_name()),
+                State::try_from(component.state).ok().map(|v| v.as_str_name()),
                 "STATE_",
-            ),
+            )
+        }),
+        column("FLAG", |component| {
             word(
-                component::Flag::try_from(component.flag)
-                    .ok()
-                    .map(|v| v.as_str_name()),
+                Flag::try_from(component.flag).ok().map(|v| v.as_str_name()),
                 "FLAG_",
-            ),
+            )
+        }),
+        column("ENABLED", |component| {
             component
                 .enabled
                 .map(|enabled| enabled.to_string())
-                .unwrap_or_default(),
-            component.role.clone(),
-            component.sub_role.clone(),
-            component.nid.map(|nid| nid.to_string()).unwrap_or_default(),
+                .unwrap_or_default()
+        }),
+        column("ROLE", |component| component.role.clone()),
+        column("SUBROLE", |component| component.sub_role.clone()),
+        column("NID", |component| {
+            component.nid.map(|nid| nid.to_string()).unwrap_or_default()
+        }),
+        wide("ARCH", |component| {
             word(
-                component::Arch::try_from(component.arch)
-                    .ok()
-                    .map(|v| v.as_str_name()),
+                Arch::try_from(component.arch).ok().map(|v| v.as_str_name()),
                 "ARCH_",
-            ),
+            )
+        }),
+        wide("CLASS", |component| {
             word(
-                component::Class::try_from(component.class)
-                    .ok()
-                    .map(|v| v.as_str_name()),
+                Class::try_from(component.class).ok().map(|v| v.as_str_name()),
                 "CLASS_",
-            ),
-        ]);
-    }
-    table
-}
+            )
+        }),
+    ],
+};
 
 /// `STATE_READY` as `Ready`; absent values are empty, ones from a newer member are `?`. Short words are
 /// SMD's abbreviations and stay in capitals: `OK`, `X86`, `ARM`.
@@ -171,11 +195,11 @@ mod tests {
         let component = Component {
             id: "x1000c0s0b0n0".into(),
             r#type: "Node".into(),
-            state: component::State::Ready.into(),
+            state: State::Ready.into(),
             nid: Some(7),
             ..Default::default()
         };
-        let text = render(&[component]).to_string();
+        let text = output::plain(&[component], &COMPONENTS);
         let row = text.lines().find(|line| line.contains("x1000c0s0b0n0")).unwrap();
         for word in ["Node", "Ready", "7"] {
             assert!(row.contains(word), "{row}");
@@ -197,6 +221,7 @@ mod tests {
             arch: one("i"),
             class: one("j"),
             group: one("k"),
+            watch: WatchArg::default(),
         });
         let sent = [
             request.id,

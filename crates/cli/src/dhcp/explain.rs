@@ -13,7 +13,7 @@ use super::leases;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 use crate::utc;
 
 /// `chamois dhcp explain`.
@@ -120,14 +120,14 @@ fn vendor_class(given: Option<String>, architecture: Option<Architecture>) -> St
 
 pub(super) async fn run(global: &GlobalArgs, args: ExplainArgs) -> Result<(), CliError> {
     let mut client = DhcpExplainServiceClient::new(connect::to_any(global)?);
+    let key = args.mac.clone();
     let answer = client
         .explain_dhcp(ExplainDhcpRequest::from(args))
         .await?
         .into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.dhcp.v1.DhcpExplanation", &answer),
-        Format::Table => output::print(as_text(&answer).trim_end()),
-    }
+    output::object(global, ("chamois.dhcp.v1.DhcpExplanation", &answer), &key, || {
+        as_text(&answer).trim_end().to_owned()
+    })
 }
 
 fn as_text(explained: &DhcpExplanation) -> String {

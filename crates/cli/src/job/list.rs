@@ -1,12 +1,15 @@
 //! `chamois job list`.
 
 use clap::{Args, ValueEnum};
+use proto::job::v1::job_service_client::JobServiceClient;
 use proto::job::v1::{Job, ListJobsRequest, ListJobsResponse};
+use proto::watch::v1::object::Kind;
+use rpc::client::ExactlyOnce;
 
 use super::{told, words};
 use crate::args::GlobalArgs;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output::{self, Changes, Shape, WatchArg, column, wide};
 use crate::utc;
 
 /// Jobs that a member sends at once; it keeps hardly more.
@@ -25,6 +28,9 @@ pub struct ListArgs {
     /// Only those that are not over
     #[arg(long)]
     pub active: bool,
+    /// Whether to go on.
+    #[command(flatten)]
+    pub watch: WatchArg,
 }
 
 /// What a job does.
@@ -52,46 +58,58 @@ impl KindArg {
 
 pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliError> {
     let mut client = told::client(global)?;
-    let mut request = ListJobsRequest {
+    let request = ListJobsRequest {
         kind: args.kind.map(KindArg::wire).unwrap_or_default().to_owned(),
         active: args.active,
         page_size: PAGE_SIZE,
         page_token: String::new(),
     };
+    if args.watch.watch {
+        let fetch = async || Ok(all(&mut client, request.clone()).await?.jobs);
+        return output::follow(global, Changes::Of(&[Kind::Job]), &JOBS, fetch).await;
+    }
+    let all = all(&mut client, request).await?;
+    output::list(
+        global,
+        ("chamois.job.v1.ListJobsResponse", &all),
+        &all.jobs,
+        &JOBS,
+    )
+}
+
+/// Page after page.
+async fn all(
+    client: &mut JobServiceClient<ExactlyOnce>,
+    mut request: ListJobsRequest,
+) -> Result<ListJobsResponse, CliError> {
     let mut all = ListJobsResponse::default();
     loop {
         let page = client.list_jobs(request.clone()).await?.into_inner();
         all.jobs.extend(page.jobs);
         if page.next_page_token.is_empty() {
-            break;
+            return Ok(all);
         }
         request.page_token = page.next_page_token;
     }
-    match global.output {
-        Format::Json => output::print_json("chamois.job.v1.ListJobsResponse", &all),
-        Format::Table => output::print(render(&all.jobs)),
-    }
 }
 
-fn render(jobs: &[Job]) -> comfy_table::Table {
-    let mut table = output::table(["ID", "KIND", "STATE", "TARGETS", "BY", "STARTED", "REASON"]);
-    for job in jobs {
-        let started = match job.started_at_ms {
+/// The columns of a list.
+const JOBS: Shape<Job> = Shape {
+    message: "chamois.job.v1.Job",
+    key: |job| job.id.clone(),
+    columns: &[
+        column("ID", |job| job.id.clone()),
+        column("KIND", |job| words::kind(job).to_owned()),
+        column("STATE", |job| words::state(job).to_owned()),
+        column("TARGETS", |job| words::counts(job)),
+        wide("BY", |job| job.principal.clone()),
+        column("STARTED", |job| match job.started_at_ms {
             0 => String::new(),
             at_ms => utc::timestamp(at_ms),
-        };
-        table.add_row([
-            job.id.clone(),
-            words::kind(job).to_owned(),
-            words::state(job).to_owned(),
-            words::counts(job),
-            job.principal.clone(),
-            started,
-            job.reason.clone(),
-        ]);
-    }
-    table
-}
+        }),
+        column("REASON", |job| job.reason.clone()),
+    ],
+};
 
 #[cfg(test)]
 mod tests {
@@ -110,7 +128,7 @@ mod tests {
             reason: "it was cancelled".into(),
             ..Job::default()
         };
-        let text = render(&[job]).to_string();
+        let text = output::plain(&[job], &JOBS);
         for part in [
             "j-1",
             "scan",
