@@ -44,7 +44,8 @@ pub(crate) fn hosts<'a>(view: &'a View, domain: &'a str) -> Vec<Host<'a>> {
         if let Some(address) = bmc.address {
             let own = places.domain(address);
             host.addresses.retain(|(other, _)| *other != address);
-            host.addresses.insert(0, (address, if own.is_empty() { domain } else { own }));
+            host.addresses
+                .insert(0, (address, if own.is_empty() { domain } else { own }));
         }
         host
     });
@@ -67,7 +68,11 @@ fn addresses<'a>(
     let mut found: Vec<(IpAddr, &str)> = Vec::new();
     for interface in interfaces {
         let beside = of(interface).unwrap_or(first);
-        for address in interface.addresses.iter().filter(|address| !is_link_local(**address)) {
+        for address in interface
+            .addresses
+            .iter()
+            .filter(|address| !is_link_local(**address))
+        {
             let own = match (address, places.domain(*address)) {
                 (IpAddr::V4(_), "") => domain,
                 (IpAddr::V4(_), own) => own,
@@ -124,9 +129,15 @@ mod tests {
         let hosts = hosts(&view, "");
         let of = |xname: &str| {
             let host = hosts.iter().find(|host| host.xname == xname).unwrap();
-            host.addresses.iter().map(|(ip, domain)| format!("{ip} {domain}")).collect::<Vec<_>>()
+            host.addresses
+                .iter()
+                .map(|(ip, domain)| format!("{ip} {domain}"))
+                .collect::<Vec<_>>()
         };
-        assert_eq!(of("x1000c0s0b0n0"), ["10.97.2.1 demo.example", "fd00::a1 demo.example"]);
+        assert_eq!(
+            of("x1000c0s0b0n0"),
+            ["10.97.2.1 demo.example", "fd00::a1 demo.example"]
+        );
         assert_eq!(of("x1000c0s0b0"), ["10.98.2.1 bmc.example"]);
         assert!(of("x1000c0s0b1n0").is_empty(), "a node without an address");
     }
@@ -134,7 +145,10 @@ mod tests {
     #[test]
     fn a_domain_is_checked() {
         let option = |value: &str| Options::new([("domain".to_owned(), value.to_owned())]);
-        assert_eq!(domain_option(&option("Demo.Example.")), Ok("demo.example".to_owned()));
+        assert_eq!(
+            domain_option(&option("Demo.Example.")),
+            Ok("demo.example".to_owned())
+        );
         assert_eq!(domain_option(&Options::default()), Ok(String::new()));
         let refused = domain_option(&option("a b")).unwrap_err().to_string();
         assert_eq!(refused, "option domain: `a b` is no domain");

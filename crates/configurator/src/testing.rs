@@ -37,7 +37,9 @@ pub(crate) fn put_node(inventory: &mut Inventory, xname: &str, nid: Option<u64>,
 
 /// `id` is the MAC without separators.
 pub(crate) fn put_interface(inventory: &mut Inventory, id: &str, carrier: &str, addresses: &[&str]) {
-    let pairs: Vec<&str> = (0..id.len() / 2).filter_map(|at| id.get(2 * at..2 * at + 2)).collect();
+    let pairs: Vec<&str> = (0..id.len() / 2)
+        .filter_map(|at| id.get(2 * at..2 * at + 2))
+        .collect();
     let mapping = |address: &&str| IpAddressMapping {
         ip_address: (*address).to_owned(),
         network: "HMN".to_owned(),
@@ -49,7 +51,12 @@ pub(crate) fn put_interface(inventory: &mut Inventory, id: &str, carrier: &str, 
         ip_addresses: addresses.iter().map(mapping).collect(),
         ..EthernetInterface::default()
     };
-    put(inventory, Kind::EthernetInterface, id, Value::EthernetInterface(interface));
+    put(
+        inventory,
+        Kind::EthernetInterface,
+        id,
+        Value::EthernetInterface(interface),
+    );
 }
 
 pub(crate) fn put_group(inventory: &mut Inventory, label: &str, members: &[&str]) {
@@ -88,7 +95,12 @@ pub(crate) fn put_endpoint(inventory: &mut Inventory, xname: &str, fqdn: &str, a
         user: "root".to_owned(),
         ..RedfishEndpoint::default()
     };
-    put(inventory, Kind::RedfishEndpoint, xname, Value::RedfishEndpoint(endpoint));
+    put(
+        inventory,
+        Kind::RedfishEndpoint,
+        xname,
+        Value::RedfishEndpoint(endpoint),
+    );
 }
 
 pub(crate) fn call(inventory: &mut Inventory, xname: &str, hostname: &str) {
@@ -121,7 +133,12 @@ pub(crate) fn put_defaults(inventory: &mut Inventory, short_name: &str, digits: 
         nid_length: digits,
         ..ClusterDefaults::default()
     };
-    put(inventory, Kind::ClusterDefaults, "", Value::ClusterDefaults(defaults));
+    put(
+        inventory,
+        Kind::ClusterDefaults,
+        "",
+        Value::ClusterDefaults(defaults),
+    );
 }
 
 /// Two computes and a login node with a controller each but the last; the login node calls itself so and has no address.
@@ -131,7 +148,12 @@ pub(crate) fn small_inventory() -> Inventory {
     put_node(&mut inventory, "x1000c0s0b0n0", Some(1), "Compute");
     put_node(&mut inventory, "x1000c0s10b0n0", Some(2), "Compute");
     put_node(&mut inventory, "x1000c0s0b1n0", Some(3), "Application");
-    put_interface(&mut inventory, "0200000000a1", "x1000c0s0b0n0", &["10.97.2.1", "fd00::a1", "fe80::1"]);
+    put_interface(
+        &mut inventory,
+        "0200000000a1",
+        "x1000c0s0b0n0",
+        &["10.97.2.1", "fd00::a1", "fe80::1"],
+    );
     put_interface(&mut inventory, "0200000000a2", "x1000c0s10b0n0", &["10.97.2.2"]);
     put_interface(&mut inventory, "0200000000b1", "x1000c0s0b0", &["10.98.2.1"]);
     put_interface(&mut inventory, "0200000000c1", "x3000c0w14", &["10.98.9.1"]);
@@ -169,8 +191,18 @@ pub(crate) fn large(nodes: usize) -> Inventory {
         let bmc = format!("x{}c{chassis}s{slot}b0", 1000 + number / 64);
         let node = format!("{bmc}n0");
         put_node(&mut inventory, &node, Some(number as u64 + 1), "Compute");
-        put_interface(&mut inventory, &format!("0200{number:08x}"), &node, &[&format!("10.97.{high}.{low}")]);
-        put_interface(&mut inventory, &format!("0201{number:08x}"), &node, &[&format!("fd00::{number:x}")]);
+        put_interface(
+            &mut inventory,
+            &format!("0200{number:08x}"),
+            &node,
+            &[&format!("10.97.{high}.{low}")],
+        );
+        put_interface(
+            &mut inventory,
+            &format!("0201{number:08x}"),
+            &node,
+            &[&format!("fd00::{number:x}")],
+        );
         put_endpoint(&mut inventory, &bmc, &bmc, &format!("10.98.{high}.{low}"));
         all.push(node);
     }
@@ -194,6 +226,12 @@ pub(crate) fn files(
     view: &View,
     options: &[(&str, &str)],
 ) -> Result<Vec<crate::File>, crate::Error> {
-    let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    crate::render(crate::target(target).unwrap(), view, &crate::Options::new(options))
+    let options = options
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    crate::render(
+        crate::target(target).unwrap(),
+        view,
+        &crate::Options::new(options),
+    )
 }

@@ -8,13 +8,21 @@ use super::*;
 use crate::testing::*;
 
 fn names(inventory: &Inventory) -> Vec<String> {
-    View::of(inventory).nodes.into_iter().map(|node| node.name).collect()
+    View::of(inventory)
+        .nodes
+        .into_iter()
+        .map(|node| node.name)
+        .collect()
 }
 
 #[test]
 fn nodes_are_named_as_dns_names_them_and_sorted_by_place() {
     let view = small();
-    let nodes: Vec<_> = view.nodes.iter().map(|node| (node.xname.as_str(), node.name.as_str())).collect();
+    let nodes: Vec<_> = view
+        .nodes
+        .iter()
+        .map(|node| (node.xname.as_str(), node.name.as_str()))
+        .collect();
     let expected = [
         ("x1000c0s0b0n0", "de0001"),
         ("x1000c0s0b1n0", "login1"),
@@ -28,29 +36,49 @@ fn nodes_are_named_as_dns_names_them_and_sorted_by_place() {
 fn a_node_has_what_smd_knows_of_it() {
     let view = small();
     let node = &view.nodes[0];
-    assert_eq!((node.state.as_str(), node.flag.as_str(), node.nid), ("Ready", "OK", Some(1)));
-    assert_eq!((node.arch.as_str(), node.class.as_str(), node.enabled), ("X86", "River", true));
+    assert_eq!(
+        (node.state.as_str(), node.flag.as_str(), node.nid),
+        ("Ready", "OK", Some(1))
+    );
+    assert_eq!(
+        (node.arch.as_str(), node.class.as_str(), node.enabled),
+        ("X86", "River", true)
+    );
     assert_eq!(node.groups, ["blue"]);
     assert_eq!(node.bmc.as_deref(), Some("x1000c0s0b0"));
     assert_eq!(node.address(), Some("10.97.2.1".parse().unwrap()));
     assert_eq!(node.boot_interface().unwrap().mac, "02:00:00:00:00:a1");
     assert_eq!(node.boot.as_ref().unwrap().kernel, "http://boot/vmlinuz");
     assert_eq!(view.nodes[1].bmc, None, "nobody knows of its controller");
-    assert_eq!((view.nodes[1].address(), view.nodes[1].boot_interface()), (None, None));
+    assert_eq!(
+        (view.nodes[1].address(), view.nodes[1].boot_interface()),
+        (None, None)
+    );
 }
 
 #[test]
 fn controllers_have_address_and_nodes() {
     let view = small();
-    let bmcs: Vec<_> = view.bmcs.iter().map(|bmc| (bmc.name.as_str(), bmc.address, bmc.nodes.len())).collect();
+    let bmcs: Vec<_> = view
+        .bmcs
+        .iter()
+        .map(|bmc| (bmc.name.as_str(), bmc.address, bmc.nodes.len()))
+        .collect();
     let expected = [
         ("x1000c0s0b0", Some("10.98.2.1".parse().unwrap()), 1),
         ("x1000c0s10b0", Some("10.98.2.2".parse().unwrap()), 1),
     ];
     assert_eq!(bmcs, expected, "an address is no name");
     assert_eq!(view.bmcs[0].mac.as_deref(), Some("02:00:00:00:00:b1"));
-    assert_eq!((view.bmcs[0].kind.as_str(), view.bmcs[0].user.as_str()), ("NodeBMC", "root"));
-    let others: Vec<_> = view.others.iter().map(|other| (other.xname.as_str(), other.kind.as_str())).collect();
+    assert_eq!(
+        (view.bmcs[0].kind.as_str(), view.bmcs[0].user.as_str()),
+        ("NodeBMC", "root")
+    );
+    let others: Vec<_> = view
+        .others
+        .iter()
+        .map(|other| (other.xname.as_str(), other.kind.as_str()))
+        .collect();
     assert_eq!(others, [("x3000c0w14", "MgmtSwitch")]);
 }
 
@@ -67,9 +95,15 @@ fn groups_have_their_members_in_natural_order() {
 fn a_subnet_has_defaults_and_no_address_that_is_none() {
     let view = small();
     let subnet = &view.subnets[0];
-    assert_eq!((subnet.cidr.as_str(), subnet.name.as_str()), ("10.97.0.0/16", "10-97-0-0-16"));
+    assert_eq!(
+        (subnet.cidr.as_str(), subnet.name.as_str()),
+        ("10.97.0.0/16", "10-97-0-0-16")
+    );
     assert_eq!(subnet.gateway, Some("10.97.0.1".parse().unwrap()));
-    assert_eq!((subnet.dns.len(), subnet.lease_seconds, subnet.pools.len()), (1, 3600, 1));
+    assert_eq!(
+        (subnet.dns.len(), subnet.lease_seconds, subnet.pools.len()),
+        (1, 3600, 1)
+    );
 }
 
 #[test]
@@ -92,9 +126,25 @@ fn a_policys_name_goes_before_the_clusters() {
     };
     put_policy(&mut inventory, of_blue.clone());
     assert_eq!(names(&inventory), ["c001", "login1", "blue-x1000c0s10b0n0"]);
-    put_policy(&mut inventory, DhcpPolicy { continues: true, ..of_blue });
-    assert_eq!(names(&inventory), ["c001", "login1", "c002"], "the last that says something");
-    put_policy(&mut inventory, DhcpPolicy { roles: vec!["Service".to_owned()], ..policy("b", "s") });
+    put_policy(
+        &mut inventory,
+        DhcpPolicy {
+            continues: true,
+            ..of_blue
+        },
+    );
+    assert_eq!(
+        names(&inventory),
+        ["c001", "login1", "c002"],
+        "the last that says something"
+    );
+    put_policy(
+        &mut inventory,
+        DhcpPolicy {
+            roles: vec!["Service".to_owned()],
+            ..policy("b", "s")
+        },
+    );
     assert_eq!(names(&inventory)[0], "nid000001");
 }
 
@@ -122,7 +172,12 @@ fn what_cannot_be_read_is_left_out() {
     let mut inventory = Inventory::new("bad\nname");
     put_node(&mut inventory, "nonsense", Some(1), "Compute");
     put_node(&mut inventory, "x0c0s0b0n0", None, "a\nb");
-    put_interface(&mut inventory, "zz", "x0c0s0b0n0", &["", "10.1.2", "10.1.2.3", "10.1.2.3"]);
+    put_interface(
+        &mut inventory,
+        "zz",
+        "x0c0s0b0n0",
+        &["", "10.1.2", "10.1.2.3", "10.1.2.3"],
+    );
     put_interface(&mut inventory, "020000000001", "", &["10.1.2.4"]);
     put_interface(&mut inventory, "020000000002", "x9c9s9b9n9", &["10.1.2.5"]);
     put_endpoint(&mut inventory, "also nonsense", "a", "b");
@@ -137,7 +192,10 @@ fn what_cannot_be_read_is_left_out() {
     assert_eq!(node.interfaces[0].mac, "");
     assert_eq!(node.interfaces[0].addresses.len(), 1);
     assert_eq!(view.groups[0].members, ["x0c0s0b0n0"]);
-    assert_eq!((view.others[0].xname.as_str(), view.others[0].kind.as_str()), ("x9c9s9b9n9", "Node"));
+    assert_eq!(
+        (view.others[0].xname.as_str(), view.others[0].kind.as_str()),
+        ("x9c9s9b9n9", "Node")
+    );
 }
 
 #[test]
@@ -154,7 +212,15 @@ fn boot_parameters_are_those_that_name_the_node_most_closely() {
 fn what_is_removed_is_gone() {
     let mut inventory = small_inventory();
     for kind in Inventory::KINDS {
-        for key in ["x1000c0s0b0n0", "0200000000a1", "blue", "p1", "x1000c0s0b0", "Default", "10.97.0.0/16"] {
+        for key in [
+            "x1000c0s0b0n0",
+            "0200000000a1",
+            "blue",
+            "p1",
+            "x1000c0s0b0",
+            "Default",
+            "10.97.0.0/16",
+        ] {
             inventory.remove(*kind, key);
         }
     }
@@ -163,7 +229,10 @@ fn what_is_removed_is_gone() {
     assert_eq!((view.subnets.len(), view.partitions.len()), (1, 0));
     inventory.clear();
     let view = View::of(&inventory);
-    assert_eq!((view.nodes.len(), view.revision(), view.cluster.as_str()), (0, 0, "demo"));
+    assert_eq!(
+        (view.nodes.len(), view.revision(), view.cluster.as_str()),
+        (0, 0, "demo")
+    );
 }
 
 /// A bound that a look-up through all of a list would break many times over, in a debug build and on a busy machine, too.
