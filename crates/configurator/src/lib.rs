@@ -6,6 +6,7 @@
 pub mod apply;
 mod error;
 mod file;
+mod host;
 mod host_name;
 mod inventory;
 mod natural;
