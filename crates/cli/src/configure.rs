@@ -24,7 +24,7 @@ use serde::Serialize;
 pub(crate) use self::feed::{Feed, Heard};
 use crate::args::GlobalArgs;
 use crate::error::{CliError, Kind};
-use crate::output::{self, Format};
+use crate::output::{self, Shape};
 
 /// Verbs of `configure`.
 #[derive(Clone, Debug, Subcommand)]
@@ -112,13 +112,26 @@ fn whole_text(error: &ApplyError) -> String {
     text
 }
 
-/// An answer that is no message of the API: as JSON, or as people read it.
-fn print(global: &GlobalArgs, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), CliError> {
-    if global.output != Format::Json {
-        return output::print(text().trim_end());
-    }
-    let json = serde_json::to_string_pretty(value);
-    output::print(json.map_err(|error| CliError::other("cannot write the answer as JSON", error))?)
+/// One answer that is no message of the API; `key` is what it is named by.
+fn print(
+    global: &GlobalArgs,
+    value: &impl Serialize,
+    key: &str,
+    text: impl FnOnce() -> String,
+) -> Result<(), CliError> {
+    output::object_value(global, &json(value)?, key, || text().trim_end().to_owned())
+}
+
+/// A list of what is no message of the API.
+fn print_list<T: Serialize>(global: &GlobalArgs, rows: &[T], shape: &Shape<T>) -> Result<(), CliError> {
+    // what is made of texts, numbers and lists of them is always JSON
+    let line = |row: &T| serde_json::to_value(row).unwrap_or_default();
+    output::list_of_values(global, &json(&rows)?, rows, shape, line)
+}
+
+fn json(value: &impl Serialize) -> Result<serde_json::Value, CliError> {
+    let value = serde_json::to_value(value);
+    value.map_err(|error| CliError::other("cannot write the answer as JSON", error))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use clap::Args;
 use configurator::apply::{ApplyError, FileSet, Settings, Wish};
 
 use super::told::{self, Told};
-use super::{SiteArgs, diff, feed, print, work};
+use super::{SiteArgs, diff, feed, work};
 use crate::args::GlobalArgs;
 use crate::error::CliError;
 
@@ -39,7 +39,7 @@ pub(super) async fn run(global: &GlobalArgs, args: ApplyArgs) -> Result<(), CliE
     let settings = args.site.read()?;
     if args.dry_run {
         let rows = diff::rows(global, &settings, &args.sets, true).await?;
-        print(global, &rows, || diff::text(&rows))?;
+        diff::show(global, &rows)?;
         return diff::judge(&rows);
     }
     let numbers = numbers(&settings, &args.sets).map_err(|error| super::cli_error(&error))?;

@@ -5,10 +5,10 @@ use configurator::View;
 use configurator::apply::{self, ApplyError};
 use serde::Serialize;
 
-use super::{SiteArgs, feed, print, work};
+use super::{SiteArgs, feed, print_list, work};
 use crate::args::GlobalArgs;
 use crate::error::{CliError, Kind};
-use crate::output;
+use crate::output::{self, Shape, column};
 
 /// `chamois configure check`.
 #[derive(Clone, Debug, Args)]
@@ -38,6 +38,19 @@ struct Row {
     notes: Vec<String>,
 }
 
+const CHECKED: Shape<Row> = Shape {
+    message: "",
+    key: |row| row.set.clone(),
+    columns: &[
+        column("SET", |row| row.set.clone()),
+        column("FILES", |row| row.files.to_string()),
+        column("ACCEPTED", |row| {
+            if row.accepted { "yes" } else { "no" }.to_owned()
+        }),
+        column("NOTES", |row| row.notes.join("; ")),
+    ],
+};
+
 pub(super) async fn run(global: &GlobalArgs, args: CheckArgs) -> Result<(), CliError> {
     let settings = args.site.read()?;
     let sets = settings
@@ -61,7 +74,7 @@ pub(super) async fn run(global: &GlobalArgs, args: CheckArgs) -> Result<(), CliE
             row(&set.name, checked)
         })
         .collect();
-    print(global, &rows, || table(&rows))?;
+    print_list(global, &rows, &CHECKED)?;
     let refused = rows.iter().filter(|row| !row.accepted).count();
     match refused {
         0 => Ok(()),
@@ -85,15 +98,6 @@ fn row(set: &str, checked: Result<(usize, Vec<String>), ApplyError>) -> Row {
     }
 }
 
-fn table(rows: &[Row]) -> String {
-    let mut table = output::table(["SET", "FILES", "ACCEPTED", "NOTES"]);
-    for row in rows {
-        let accepted = if row.accepted { "yes" } else { "no" };
-        table.add_row([&row.set, &row.files.to_string(), accepted, &row.notes.join("\n")]);
-    }
-    table.to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,7 +109,7 @@ mod tests {
             problem: "line 7: bad owner name".to_owned(),
         };
         let rows = [row("hosts", Ok((1, Vec::new()))), row("dns", Err(refused))];
-        let text = table(&rows);
+        let text = output::plain(&rows, &CHECKED);
         assert!(text.contains("bad owner name") && text.contains("yes"), "{text}");
         assert_eq!(rows.map(|row| row.accepted), [true, false]);
     }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{SiteArgs, feed, print, work};
 use crate::args::GlobalArgs;
 use crate::error::{CliError, Kind};
+use crate::output::{self, Format};
 
 /// `chamois configure diff`.
 #[derive(Clone, Debug, Args)]
@@ -48,7 +49,7 @@ pub(super) struct FileRow {
 pub(super) async fn run(global: &GlobalArgs, args: DiffArgs) -> Result<(), CliError> {
     let settings = args.site.read()?;
     let rows = rows(global, &settings, &args.sets, false).await?;
-    print(global, &rows, || text(&rows))?;
+    show(global, &rows)?;
     judge(&rows)?;
     match args.exit_code && rows.iter().any(|row| !row.files.is_empty()) {
         true => Err(CliError::new(Kind::Other, "files would change")),
@@ -106,8 +107,19 @@ fn row(set: &FileSet, planned: Result<apply::Plan, ApplyError>) -> Row {
     }
 }
 
-/// The changes, which `patch` reads; nothing where nothing would change.
-pub(super) fn text(rows: &[Row]) -> String {
+/// The changes, which `patch` reads; nothing where nothing would change. As names: the sets that would.
+pub(super) fn show(global: &GlobalArgs, rows: &[Row]) -> Result<(), CliError> {
+    if global.output.is_document() {
+        return print(global, &rows, "", String::new);
+    }
+    let changing = rows.iter().filter(|row| !row.files.is_empty());
+    match global.output {
+        Format::Name => output::print_lines(&changing.map(|row| row.set.clone()).collect::<Vec<_>>()),
+        _ => output::write(&text(rows)),
+    }
+}
+
+fn text(rows: &[Row]) -> String {
     rows.iter().map(|row| row.diff.as_str()).collect()
 }
 

@@ -73,7 +73,7 @@ pub(super) async fn run(global: &GlobalArgs, args: RenderArgs) -> Result<(), Cli
             revision: rendered.revision,
         })
         .collect();
-    print(global, &rows, || text(&rows))
+    print(global, &rows, &args.what, || text(&rows))
 }
 
 /// The target of this name, or else the template.

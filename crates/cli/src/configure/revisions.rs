@@ -4,10 +4,11 @@ use clap::Args;
 use configurator::apply::{BEFORE, FileSet, Settings, Version};
 use serde::Serialize;
 
-use super::{SiteArgs, print};
+use super::{SiteArgs, print_list};
 use crate::args::GlobalArgs;
 use crate::error::CliError;
-use crate::{output, utc};
+use crate::output::{Shape, column};
+use crate::utc;
 
 /// `chamois configure revisions`.
 #[derive(Clone, Debug, Args)]
@@ -40,6 +41,18 @@ struct Row {
     held: bool,
 }
 
+const REVISIONS: Shape<Row> = Shape {
+    message: "",
+    key: |row| format!("{}/{}", row.set, row.revision),
+    columns: &[
+        column("SET", |row| row.set.clone()),
+        column("REVISION", |row| row.revision.clone()),
+        column("WRITTEN", |row| row.at.clone()),
+        column("FILES", files),
+        column("", |row| mark(row).to_owned()),
+    ],
+};
+
 pub(super) fn run(global: &GlobalArgs, args: &RevisionsArgs) -> Result<(), CliError> {
     let settings = args.site.read()?;
     let sets = settings
@@ -49,7 +62,7 @@ pub(super) fn run(global: &GlobalArgs, args: &RevisionsArgs) -> Result<(), CliEr
     for set in sets {
         rows.extend(of_set(&settings, set)?);
     }
-    print(global, &rows, || table(&rows))
+    print_list(global, &rows, &REVISIONS)
 }
 
 /// The newest first.
@@ -83,22 +96,20 @@ fn row(set: &str, version: &Version, current: Option<&str>, held: bool) -> Row {
     }
 }
 
-fn table(rows: &[Row]) -> String {
-    let mut table = output::table(["SET", "REVISION", "WRITTEN", "FILES", ""]);
-    for row in rows {
-        let mark = match (row.current, row.held) {
-            (true, true) => "in place, rolled back",
-            (true, false) => "in place",
-            (false, _) if row.revision == BEFORE => "before",
-            (false, _) => "",
-        };
-        let files = match row.files.as_slice() {
-            [one] => one.clone(),
-            files => format!("{} files", files.len()),
-        };
-        table.add_row([&row.set, &row.revision, &row.at, &files, mark]);
+fn mark(row: &Row) -> &'static str {
+    match (row.current, row.held) {
+        (true, true) => "in place, rolled back",
+        (true, false) => "in place",
+        (false, _) if row.revision == BEFORE => "before",
+        (false, _) => "",
     }
-    table.to_string()
+}
+
+fn files(row: &Row) -> String {
+    match row.files.as_slice() {
+        [one] => one.clone(),
+        files => format!("{} files", files.len()),
+    }
 }
 
 #[cfg(test)]
@@ -123,7 +134,7 @@ mod tests {
             row("dns", &version(BEFORE), Some("5"), true),
         ];
         assert_eq!(rows.each_ref().map(|row| row.held), [false, true, false]);
-        let text = table(&rows);
+        let text = crate::output::plain(&rows, &REVISIONS);
         assert!(
             text.contains("in place, rolled back") && text.contains("before"),
             "{text}"

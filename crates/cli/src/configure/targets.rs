@@ -4,10 +4,10 @@ use clap::Args;
 use configurator::Target;
 use serde::Serialize;
 
-use super::print;
+use super::{print, print_list};
 use crate::args::GlobalArgs;
 use crate::error::{CliError, Kind};
-use crate::output;
+use crate::output::{Shape, column, wide};
 
 /// `chamois configure targets`.
 #[derive(Clone, Debug, Args)]
@@ -32,14 +32,28 @@ struct OptionRow {
     meaning: &'static str,
 }
 
+const TARGETS: Shape<Row> = Shape {
+    message: "",
+    key: |row| row.name.to_owned(),
+    columns: &[
+        column("TARGET", |row| row.name.to_owned()),
+        column("FILES", |row| row.summary.to_owned()),
+        wide("CHECKED BY", |row| row.checkers.join(", ")),
+        wide("OPTIONS", |row| {
+            let names: Vec<&str> = row.options.iter().map(|option| option.name).collect();
+            names.join(", ")
+        }),
+    ],
+};
+
 pub(super) fn run(global: &GlobalArgs, args: &TargetsArgs) -> Result<(), CliError> {
     let Some(name) = &args.target else {
         let rows: Vec<Row> = configurator::targets().iter().map(row).collect();
-        return print(global, &rows, || table(&rows));
+        return print_list(global, &rows, &TARGETS);
     };
     let found = configurator::target(name);
     let found = row(found.map_err(|error| CliError::new(Kind::NotFound, error.to_string()))?);
-    print(global, &found, || whole(&found))
+    print(global, &found, found.name, || whole(&found))
 }
 
 fn row(target: &Target) -> Row {
@@ -57,20 +71,6 @@ fn row(target: &Target) -> Row {
     }
 }
 
-fn table(rows: &[Row]) -> String {
-    let mut table = output::table(["TARGET", "FILES", "OPTIONS", "CHECKED BY"]);
-    for row in rows {
-        let options: Vec<&str> = row.options.iter().map(|option| option.name).collect();
-        table.add_row([
-            row.name,
-            row.summary,
-            &options.join(", "),
-            &row.checkers.join(", "),
-        ]);
-    }
-    table.to_string()
-}
-
 fn whole(row: &Row) -> String {
     let mut text = format!("{}: {}\n", row.name, row.summary);
     if !row.checkers.is_empty() {
@@ -85,11 +85,12 @@ fn whole(row: &Row) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output;
 
     #[test]
     fn every_target_is_listed_with_its_options() {
         let rows: Vec<Row> = configurator::targets().iter().map(row).collect();
-        let text = table(&rows);
+        let text = output::plain(&rows, &TARGETS);
         for row in &rows {
             assert!(text.contains(row.name), "{text}");
             assert!(

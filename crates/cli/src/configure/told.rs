@@ -17,8 +17,9 @@ impl Told<'_> {
     /// Prints its line. False when nobody reads any more.
     pub(super) fn print(&self, format: Format) -> Result<bool, CliError> {
         output::print_line(Some(match format {
-            Format::Json => self.json().to_string(),
-            _ => self.text(),
+            Format::Json | Format::Jsonl | Format::Yaml => output::stream_item(format, &self.json()),
+            Format::Name => self.set.to_owned(),
+            Format::Table | Format::Wide => self.text(),
         }))
     }
 
