@@ -13,6 +13,7 @@ mod natural;
 mod nearest;
 mod options;
 mod quoting;
+mod reverse_name;
 mod target;
 mod targets;
 mod template;
