@@ -13,7 +13,7 @@ use state::{RowKind, State};
 use tokio::sync::Semaphore;
 
 use crate::error::told;
-use crate::logins;
+use crate::{SecretLog, logins};
 
 /// Renderings at once: each goes through the whole state.
 const RENDERINGS_MAX: usize = 2;
@@ -31,8 +31,18 @@ pub(crate) struct Asked {
     pub(crate) rights: Rights,
     /// The permission of the method.
     pub(crate) permission: &'static str,
-    /// With the passwords that the template was granted, as far as they are in this scope.
-    pub(crate) secrets: Option<Scope>,
+    /// With the passwords that the template was granted.
+    pub(crate) secrets: Option<Shown>,
+}
+
+/// Whom passwords are shown to.
+pub(crate) struct Shown {
+    /// Of which part of the system he is shown any.
+    pub(crate) scope: Scope,
+    /// His principal.
+    pub(crate) by: String,
+    /// Told of it.
+    pub(crate) log: SecretLog,
 }
 
 /// Makes files.
@@ -186,14 +196,20 @@ fn fill(
     sealer: &Sealer,
     template: &Template,
     view: &View,
-    secrets: Option<&Scope>,
+    secrets: Option<&Shown>,
 ) -> Result<File, Error> {
-    let Some(scope) = secrets else {
+    let Some(shown) = secrets else {
         return configurator::render_template(template, view, None).map_err(told);
     };
-    let logins = logins::granted(state, sealer, template, scope)?;
+    let logins = logins::granted(state, sealer, template, &shown.scope)?;
     let login = |scope: &str| -> Option<Login> { logins.get(scope).cloned() };
-    configurator::render_template(template, view, Some(&login)).map_err(told)
+    let file = configurator::render_template(template, view, Some(&login)).map_err(told)?;
+    if !logins.is_empty() {
+        shown
+            .log
+            .shown(&shown.by, &template.name, logins.keys().map(String::as_str));
+    }
+    Ok(file)
 }
 
 #[cfg(test)]
