@@ -51,6 +51,8 @@ pub(crate) struct Maker {
     store: Store,
     sealer: Sealer,
     turns: Arc<Semaphore>,
+    /// How long a request waits for its turn.
+    turn_wait: Duration,
 }
 
 impl Maker {
@@ -59,6 +61,7 @@ impl Maker {
             store,
             sealer,
             turns: Arc::new(Semaphore::new(RENDERINGS_MAX)),
+            turn_wait: TURN_WAIT,
         }
     }
 
@@ -75,7 +78,7 @@ impl Maker {
         let source = Source::of(&state, &request.target)?;
         let options = options(&source, &request.option)?;
         let turns = Arc::clone(&self.turns);
-        let turn = tokio::time::timeout(TURN_WAIT, turns.acquire_owned()).await;
+        let turn = tokio::time::timeout(self.turn_wait, turns.acquire_owned()).await;
         let turn = turn.ok().and_then(Result::ok).ok_or_else(|| Error::Overloaded {
             what: "files to be made".to_owned(),
             retry_after: RETRY_AFTER,
@@ -240,9 +243,12 @@ mod tests {
     }
 
     /// Two that render are enough to fill two cores.
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn whoever_finds_no_turn_is_told_to_come_back() {
-        let maker = Maker::new(Store::in_memory(), Sealer::generate().unwrap());
+        let maker = Maker {
+            turn_wait: Duration::from_millis(10),
+            ..Maker::new(Store::in_memory(), Sealer::generate().unwrap())
+        };
         let turns = Arc::clone(&maker.turns);
         let all = turns.acquire_many(2).await.unwrap();
         let asked = || Asked {
