@@ -5,6 +5,7 @@
 
 mod error;
 mod file;
+mod host;
 mod host_name;
 mod inventory;
 mod natural;
