@@ -10,7 +10,8 @@ use raft::Store;
 use rpc::Error;
 use tonic::{Request, Response, Status};
 
-use crate::maker::{Asked, Maker};
+use crate::SecretLog;
+use crate::maker::{Asked, Maker, Shown};
 
 /// The permission of all methods but the one with passwords.
 const READ: &str = "configurator.read";
@@ -25,14 +26,17 @@ const HEALTHY: &str = r#"{"code":200,"message":"Configurator is healthy"}"#;
 #[derive(Clone, Debug)]
 pub struct GenerateService {
     maker: Maker,
+    log: SecretLog,
 }
 
 impl GenerateService {
-    /// A service that makes files of the state of `store`, and opens with `sealer` what templates were granted.
+    /// A service that makes files of the state of `store`, opens with `sealer` what templates were granted, and tells
+    /// `log` who was handed it.
     #[must_use]
-    pub fn new(store: Store, sealer: Sealer) -> GenerateService {
+    pub fn new(store: Store, sealer: Sealer, log: SecretLog) -> GenerateService {
         GenerateService {
             maker: Maker::new(store, sealer),
+            log,
         }
     }
 
@@ -76,7 +80,11 @@ impl generate_service_server::GenerateService for GenerateService {
         let asked = Asked {
             rights: rpc::rights(&request),
             permission: READ_SECRETS,
-            secrets: Some(rpc::scope(&request)),
+            secrets: Some(Shown {
+                scope: rpc::scope(&request),
+                by: rpc::author(&request).principal().to_owned(),
+                log: self.log.clone(),
+            }),
         };
         Ok(Response::new(self.maker.make(request.into_inner(), asked).await?))
     }

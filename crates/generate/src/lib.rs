@@ -9,6 +9,7 @@ mod generate_service;
 mod logins;
 mod maker;
 mod put_target;
+mod secret_log;
 mod template_service;
 
 use auth::Sealer;
@@ -18,11 +19,13 @@ use raft::Store;
 use tonic::service::RoutesBuilder;
 
 pub use generate_service::GenerateService;
+pub use secret_log::SecretLog;
 pub use template_service::TemplateService;
 
-/// Adds the services of the configurator to `routes`; `sealer` opens the passwords that templates were granted.
-pub fn add_services(routes: &mut RoutesBuilder, store: &Store, sealer: &Sealer) {
-    let generate = GenerateService::new(store.clone(), sealer.clone());
+/// Adds the services of the configurator to `routes`; `sealer` opens the passwords that templates were granted, and `log` is told who
+/// was handed them.
+pub fn add_services(routes: &mut RoutesBuilder, store: &Store, sealer: &Sealer, log: SecretLog) {
+    let generate = GenerateService::new(store.clone(), sealer.clone(), log);
     routes
         .add_service(
             TemplateServiceServer::new(TemplateService::new(store.clone()))

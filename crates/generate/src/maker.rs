@@ -13,7 +13,7 @@ use state::{RowKind, State};
 use tokio::sync::Semaphore;
 
 use crate::error::told;
-use crate::logins;
+use crate::{SecretLog, logins};
 
 /// Renderings at once: each goes through the whole state.
 const RENDERINGS_MAX: usize = 2;
@@ -31,8 +31,18 @@ pub(crate) struct Asked {
     pub(crate) rights: Rights,
     /// The permission of the method.
     pub(crate) permission: &'static str,
-    /// With the passwords that the template was granted, as far as they are in this scope.
-    pub(crate) secrets: Option<Scope>,
+    /// With the passwords that the template was granted.
+    pub(crate) secrets: Option<Shown>,
+}
+
+/// Whom passwords are shown to.
+pub(crate) struct Shown {
+    /// Of which part of the system he is shown any.
+    pub(crate) scope: Scope,
+    /// His principal.
+    pub(crate) by: String,
+    /// Told of it.
+    pub(crate) log: SecretLog,
 }
 
 /// Makes files.
@@ -41,6 +51,8 @@ pub(crate) struct Maker {
     store: Store,
     sealer: Sealer,
     turns: Arc<Semaphore>,
+    /// How long a request waits for its turn.
+    turn_wait: Duration,
 }
 
 impl Maker {
@@ -49,6 +61,7 @@ impl Maker {
             store,
             sealer,
             turns: Arc::new(Semaphore::new(RENDERINGS_MAX)),
+            turn_wait: TURN_WAIT,
         }
     }
 
@@ -65,7 +78,7 @@ impl Maker {
         let source = Source::of(&state, &request.target)?;
         let options = options(&source, &request.option)?;
         let turns = Arc::clone(&self.turns);
-        let turn = tokio::time::timeout(TURN_WAIT, turns.acquire_owned()).await;
+        let turn = tokio::time::timeout(self.turn_wait, turns.acquire_owned()).await;
         let turn = turn.ok().and_then(Result::ok).ok_or_else(|| Error::Overloaded {
             what: "files to be made".to_owned(),
             retry_after: RETRY_AFTER,
@@ -186,14 +199,20 @@ fn fill(
     sealer: &Sealer,
     template: &Template,
     view: &View,
-    secrets: Option<&Scope>,
+    secrets: Option<&Shown>,
 ) -> Result<File, Error> {
-    let Some(scope) = secrets else {
+    let Some(shown) = secrets else {
         return configurator::render_template(template, view, None).map_err(told);
     };
-    let logins = logins::granted(state, sealer, template, scope)?;
+    let logins = logins::granted(state, sealer, template, &shown.scope)?;
     let login = |scope: &str| -> Option<Login> { logins.get(scope).cloned() };
-    configurator::render_template(template, view, Some(&login)).map_err(told)
+    let file = configurator::render_template(template, view, Some(&login)).map_err(told)?;
+    if !logins.is_empty() {
+        shown
+            .log
+            .shown(&shown.by, &template.name, logins.keys().map(String::as_str));
+    }
+    Ok(file)
 }
 
 #[cfg(test)]
@@ -224,9 +243,12 @@ mod tests {
     }
 
     /// Two that render are enough to fill two cores.
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn whoever_finds_no_turn_is_told_to_come_back() {
-        let maker = Maker::new(Store::in_memory(), Sealer::generate().unwrap());
+        let maker = Maker {
+            turn_wait: Duration::from_millis(10),
+            ..Maker::new(Store::in_memory(), Sealer::generate().unwrap())
+        };
         let turns = Arc::clone(&maker.turns);
         let all = turns.acquire_many(2).await.unwrap();
         let asked = || Asked {

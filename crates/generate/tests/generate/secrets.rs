@@ -23,6 +23,12 @@ async fn a_template_reads_what_it_was_granted() {
     let made = made.unwrap().into_inner();
     assert!(made.files[0].content.contains("root:c4n4ry"));
     assert!(!format!("{made:?}").contains("c4n4ry"));
+    let shown = site.shown.lock().unwrap().clone();
+    assert_eq!(shown.len(), 1);
+    assert!(
+        shown[0].ends_with("template conman with the passwords of default"),
+        "{shown:?}"
+    );
 }
 
 #[tokio::test]
@@ -41,6 +47,7 @@ async fn no_other_method_and_no_other_password() {
     let refused = site.files.generate(asked("conman", &[])).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument, "not by this method");
     assert!(!refused.message().contains("c4n4ry"), "{refused}");
+    assert!(site.shown.lock().unwrap().is_empty());
 }
 
 /// Whoever may write templates must not turn a grant into a look at passwords.

@@ -1,7 +1,9 @@
 //! A cluster of one member with a node, and requests of the administrator.
 
+use std::sync::{Arc, Mutex};
+
 use auth::Sealer;
-use generate::{GenerateService, TemplateService};
+use generate::{GenerateService, SecretLog, TemplateService};
 use proto::configurator::v1::template_service_server::TemplateService as _;
 use proto::configurator::v1::{GenerateRequest, GrantTemplateSecretsRequest, PutTemplateRequest, Template};
 use proto::discovery::v1::discovery_command::{self, PutCredential};
@@ -14,6 +16,8 @@ use state::discovery::credential_secret;
 use tonic::{Request, Status};
 
 pub struct Site {
+    /// Who was handed which passwords.
+    pub shown: Arc<Mutex<Vec<String>>>,
     pub store: Store,
     pub sealer: Sealer,
     pub templates: TemplateService,
@@ -23,9 +27,13 @@ pub struct Site {
 impl Site {
     pub fn new() -> Site {
         let (store, sealer) = (Store::in_memory(), Sealer::generate().unwrap());
+        let shown = Arc::new(Mutex::new(Vec::new()));
+        let written = Arc::clone(&shown);
+        let log = SecretLog::new(move |by, what| written.lock().unwrap().push(format!("{by}: {what}")));
         Site {
+            shown,
             templates: TemplateService::new(store.clone()),
-            files: GenerateService::new(store.clone(), sealer.clone()),
+            files: GenerateService::new(store.clone(), sealer.clone(), log),
             store,
             sealer,
         }

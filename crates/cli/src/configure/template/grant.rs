@@ -40,12 +40,9 @@ pub(super) async fn run(global: &GlobalArgs, args: GrantArgs) -> Result<(), CliE
     };
     let mut client = super::client(global)?;
     let stored = client.grant_template_secrets(request).await?.into_inner();
-    output::object(
-        global,
-        ("chamois.configurator.v1.Template", &stored),
-        &stored.name,
-        || output::tabulated(global, std::slice::from_ref(&stored), &TEMPLATES),
-    )
+    output::done(global, ("chamois.configurator.v1.Template", &stored), || {
+        output::tabulated(global, std::slice::from_ref(&stored), &TEMPLATES)
+    })
 }
 
 #[cfg(test)]

@@ -43,12 +43,9 @@ pub(super) async fn run(global: &GlobalArgs, args: PutArgs) -> Result<(), CliErr
     let body = text_of(&args.file)?;
     let mut client = super::client(global)?;
     let stored = client.put_template(request(args, body)).await?.into_inner();
-    output::object(
-        global,
-        ("chamois.configurator.v1.Template", &stored),
-        &stored.name,
-        || output::tabulated(global, std::slice::from_ref(&stored), &TEMPLATES),
-    )
+    output::done(global, ("chamois.configurator.v1.Template", &stored), || {
+        output::tabulated(global, std::slice::from_ref(&stored), &TEMPLATES)
+    })
 }
 
 fn request(args: PutArgs, body: String) -> PutTemplateRequest {
