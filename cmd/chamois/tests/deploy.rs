@@ -136,10 +136,25 @@ fn the_configurators_example_is_accepted_as_it_is() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("4 file sets"));
     let text = std::fs::read_to_string(&example).unwrap();
     for key in [
-        "state-dir", "keep", "name", "target", "template", "into", "path", "options", "check", "check-seconds",
-        "target-checks", "reload", "reload-seconds", "mode",
+        "state-dir",
+        "keep",
+        "name",
+        "target",
+        "template",
+        "into",
+        "path",
+        "options",
+        "check",
+        "check-seconds",
+        "target-checks",
+        "reload",
+        "reload-seconds",
+        "mode",
     ] {
-        assert!(text.lines().any(|line| line.starts_with(&format!("{key} = "))), "{key}");
+        assert!(
+            text.lines().any(|line| line.starts_with(&format!("{key} = "))),
+            "{key}"
+        );
     }
 }
 

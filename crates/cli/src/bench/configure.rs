@@ -103,10 +103,20 @@ fn render_once(inventory: &Inventory) -> Result<(Duration, Duration), CliError> 
     let view = View::of(inventory);
     let resolved = began.elapsed();
     for target in configurator::targets() {
-        let rendered = configurator::render(target, &view, &Options::default());
+        let options = options(target.name).iter();
+        let options = Options::new(options.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let rendered = configurator::render(target, &view, &options);
         rendered.map_err(|error| CliError::other(&format!("cannot render {}", target.name), error))?;
     }
     Ok((resolved, began.elapsed()))
+}
+
+/// What a target must be told about a cluster that says nothing of it.
+fn options(target: &str) -> &'static [(&'static str, &'static str)] {
+    match target {
+        "dns" => &[("domain", "demo.example"), ("ns-address", "10.254.0.1")],
+        _ => &[],
+    }
 }
 
 /// One node changes, and files with it; how many sets changed.

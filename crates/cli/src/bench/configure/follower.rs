@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout};
 
 use super::commands::client;
-use super::failed;
+use super::{failed, options};
 use crate::bench::servers::Servers;
 use crate::error::CliError;
 
@@ -57,10 +57,7 @@ impl Follower {
             lines: BufReader::new(out).lines(),
             files,
         };
-        let mut told = 0;
-        while told < configurator::targets().len() {
-            told += follower.replaced().await?.0;
-        }
+        follower.replaced().await?;
         Ok(follower)
     }
 
@@ -124,6 +121,9 @@ fn configuration(dir: &Path) -> String {
             "[[file-set]]\ntarget = {:?}\ninto = {into:?}\ntarget-checks = false",
             target.name
         );
+        for (name, value) in options(target.name) {
+            let _ = writeln!(text, "options.{name} = {value:?}");
+        }
     }
     text
 }
