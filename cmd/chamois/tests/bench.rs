@@ -464,6 +464,7 @@ fn the_help_has_examples() {
         ("dhcp", "--seconds"),
         ("discover", "--bmcs"),
         ("watch", "--watchers"),
+        ("configure", "--nodes"),
     ] {
         assert!(all.contains(&format!("chamois bench {bench}")), "{all}");
         let (code, out, _) = outcome(&chamois(&["bench", bench, "--help"]));

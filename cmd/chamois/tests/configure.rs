@@ -113,7 +113,7 @@ impl Site {
 }
 
 /// Every group on a line of its own.
-const GROUPS: &str = "{{ header('#') }}{% for group in groups %}{{ group.label }}\n{% endfor %}";
+const GROUPS: &str = "{{ header('#') }}\n{% for group in groups %}{{ group.label }}\n{% endfor %}";
 
 /// A watch that tells into a file; killed when dropped.
 struct Watch {
