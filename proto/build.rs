@@ -44,6 +44,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             ".chamois.auth.v1.LoginSession",
             ".chamois.auth.v1.CallbackRequest",
             ".chamois.auth.v1.PutOidcProviderRequest",
+            ".chamois.configurator.v1.GeneratedFile",
             ".chamois.discovery.v1.PutBmcCredentialRequest",
             ".chamois.cluster.v1.JoinResponse",
             ".chamois.cluster.v1.RotateKekRequest",

@@ -80,6 +80,20 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "console",
         &["model", "state", "proto", "rpc", "raft", "bmcs", "redfish"],
     ),
+    ("configurator", &["model", "proto"]),
+    (
+        "generate",
+        &[
+            "model",
+            "state",
+            "proto",
+            "rpc",
+            "auth",
+            "raft",
+            "watch",
+            "configurator",
+        ],
+    ),
     ("lab", &["model"]),
     ("bench", &["rpc"]),
     ("supply-chain", &[]),
@@ -87,6 +101,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "cli",
         &[
             "model",
+            "configurator",
             "proto",
             "rpc",
             "auth",

@@ -57,6 +57,11 @@ pub mod chamois {
             package!("chamois.cloud_init.v1");
         }
     }
+    pub mod configurator {
+        pub mod v1 {
+            package!("chamois.configurator.v1");
+        }
+    }
     pub mod console {
         pub mod v1 {
             package!("chamois.console.v1");
@@ -107,6 +112,6 @@ pub mod chamois {
 mod redacted;
 
 pub use chamois::{
-    audit, auth, boot_file, bss, cloud_init, cluster, console, dhcp, discovery, firmware, http, job, power,
-    raft, smd, watch,
+    audit, auth, boot_file, bss, cloud_init, cluster, configurator, console, dhcp, discovery, firmware, http,
+    job, power, raft, smd, watch,
 };

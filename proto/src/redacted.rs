@@ -8,6 +8,7 @@ use crate::auth::v1::{
 };
 use crate::cloud_init::v1::{Group, GroupDataRequest, GroupFile, InstanceInfo, NodeDataRequest};
 use crate::cluster::v1::{FetchKekResponse, JoinResponse, KeepKekRequest, RotateKekRequest};
+use crate::configurator::v1::GeneratedFile;
 use crate::discovery::v1::PutBmcCredentialRequest;
 use crate::smd::v1::{PatchRedfishEndpointRequest, RedfishEndpointPayload};
 
@@ -218,6 +219,16 @@ impl fmt::Debug for PutBmcCredentialRequest {
     }
 }
 
+impl fmt::Debug for GeneratedFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GeneratedFile")
+            .field("target", &self.target)
+            .field("path", &self.path)
+            .field("revision", &self.revision)
+            .finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use prost_types::{Struct, Value, value::Kind};
@@ -275,6 +286,22 @@ mod tests {
         assert!(
             format!("{public:?}").contains("c4n4ry"),
             "what is not secret is shown"
+        );
+    }
+
+    /// A template that was granted a secret writes it into its file.
+    #[test]
+    fn what_a_file_says_is_in_no_debug_output() {
+        let file = GeneratedFile {
+            target: "template:conman".into(),
+            path: "conman.conf".into(),
+            content: "c4n4ry".into(),
+            revision: 7,
+        };
+        let shown = format!("{file:?}");
+        assert!(
+            shown.contains("conman.conf") && !shown.contains("c4n4ry"),
+            "{shown}"
         );
     }
 

@@ -464,6 +464,7 @@ fn the_help_has_examples() {
         ("dhcp", "--seconds"),
         ("discover", "--bmcs"),
         ("watch", "--watchers"),
+        ("configure", "--nodes"),
     ] {
         assert!(all.contains(&format!("chamois bench {bench}")), "{all}");
         let (code, out, _) = outcome(&chamois(&["bench", bench, "--help"]));
@@ -472,4 +473,22 @@ fn the_help_has_examples() {
             assert!(out.contains(needed), "{bench}: {needed}\n{out}");
         }
     }
+}
+
+/// Files of all targets follow one node after the other, each with the new address in it, and tables are shown.
+#[test]
+fn files_follow_a_node_that_changes() {
+    let (rows, err) = rows_with("configure", &["--nodes", "30", "--rounds", "1", "--json"]);
+    for measured in [
+        "all targets rendered",
+        "one node changed, files replaced, slowest",
+        "start to the first byte of a table",
+        "table of 30 components",
+    ] {
+        assert!(row(&rows, measured)["ours"].as_f64() > Some(0.0), "{rows:?}");
+    }
+    assert!(
+        err.contains("MEASURED") && err.contains("configure watch"),
+        "{err}"
+    );
 }

@@ -10,6 +10,12 @@ use std::process::Command;
 /// `systemd-analyze security` of 2.0 or less, in tenths.
 const EXPOSURE_MAX: &str = "--threshold=20";
 
+const UNITS: [&str; 3] = [
+    "chamois.service",
+    "chamois-address-helper.service",
+    "chamois-configure.service",
+];
+
 fn unit(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../deploy/systemd")
@@ -51,7 +57,7 @@ fn only_the_helper_may_change_interfaces() {
 /// systemd's own score; without the tool the test says that it did not run, in `.ci/run` that is a failure.
 #[test]
 fn units_are_hardened_to_systemds_own_measure() {
-    for name in ["chamois.service", "chamois-address-helper.service"] {
+    for name in UNITS {
         let analyzed = Command::new("systemd-analyze")
             .args(["security", "--offline=true", EXPOSURE_MAX])
             .arg(unit(name))
@@ -85,7 +91,7 @@ fn the_system_allows_the_receive_buffer_that_dhcp_asks_for() {
 #[test]
 fn units_start_commands_that_parse() {
     use clap::Parser as _;
-    for name in ["chamois.service", "chamois-address-helper.service"] {
+    for name in UNITS {
         let text = read(name);
         let starts = text
             .lines()
@@ -98,6 +104,57 @@ fn units_start_commands_that_parse() {
             seen += 1;
         }
         assert!(seen > 0, "{name}");
+    }
+}
+
+/// Whoever writes files of other programs for a living changes no interface, no clock and no owner.
+#[test]
+fn the_configurator_has_no_capability() {
+    let text = read("chamois-configure.service");
+    for line in [
+        "CapabilityBoundingSet=",
+        "NoNewPrivileges=yes",
+        "ProtectSystem=strict",
+        "User=chamois",
+        "Type=notify",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}");
+    }
+}
+
+/// The example is the manual: every key is in it, and it is accepted.
+#[test]
+fn the_configurators_example_is_accepted_as_it_is() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/examples/configure.toml");
+    let output = Command::new(env!("CARGO_BIN_EXE_chamois"))
+        .args(["configure", "check", "--offline", "--config"])
+        .arg(&example)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("4 file sets"));
+    let text = std::fs::read_to_string(&example).unwrap();
+    for key in [
+        "state-dir",
+        "keep",
+        "name",
+        "target",
+        "template",
+        "into",
+        "path",
+        "options",
+        "check",
+        "check-seconds",
+        "target-checks",
+        "reload",
+        "reload-seconds",
+        "mode",
+    ] {
+        assert!(
+            text.lines().any(|line| line.starts_with(&format!("{key} = "))),
+            "{key}"
+        );
     }
 }
 

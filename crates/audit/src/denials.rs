@@ -61,8 +61,8 @@ impl DenialLog {
     }
 
     /// What was done and is in no entry of the log, by root on this host by whoever has certificates signed or uses a console: a line of its
-    /// own, which no limit leaves out. `outcome` is `used` or `denied` of the break-glass socket, `signed`, or `opened` or `ended` of
-    /// a console.
+    /// own, which no limit leaves out. `outcome` is `used` or `denied` of the break-glass socket, `signed`, `shown` of passwords in
+    /// files, or `opened` or `ended` of a console.
     pub fn note(&self, author: &str, method: &str, outcome: &str, reason: &str) {
         let at_ms = (self.0.now_ms)();
         self.hand_over(Denial {

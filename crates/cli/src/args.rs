@@ -17,6 +17,7 @@ use crate::cloud_init::CloudInitCommand;
 use crate::cluster::ClusterCommand;
 use crate::component::ComponentCommand;
 use crate::config::ConfigCommand;
+use crate::configure::ConfigureCommand;
 use crate::console::ConsoleArgs;
 use crate::declared::apply::ApplyArgs;
 use crate::declared::diff::DiffArgs;
@@ -75,6 +76,7 @@ Examples:
   chamois console x1000c0s0b0n0                 its serial line; ~. ends it
   chamois boot script x1000c0s0b0n0             what a node would boot
   chamois cloud-init node data x1000c0s0b0n0    what cloud-init would tell it
+  chamois configure diff                        files of this host that the state would change
   chamois file put vmlinuz /boot/vmlinuz        a kernel for every member
   chamois image add debian-12 /srv/debian-12    kernel, initrd and squashfs under one name
   chamois policy explain user/ada bss.write     why somebody may do something, or may not
@@ -333,6 +335,9 @@ pub enum ClientCommand {
     /// What cloud-init tells the nodes
     #[command(subcommand)]
     CloudInit(CloudInitCommand),
+    /// Files that programs on this host read, made of the state and kept right
+    #[command(subcommand)]
+    Configure(Box<ConfigureCommand>),
     /// Networks that DHCP serves
     #[command(subcommand)]
     Subnet(SubnetCommand),

@@ -6,6 +6,7 @@ mod args;
 mod authz;
 mod bootscript;
 mod cloud_init;
+mod configure;
 mod dhcp;
 mod discover;
 mod failover;
@@ -29,8 +30,8 @@ use clap::Subcommand;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::args::{
-    ApiArgs, AuthzArgs, BootscriptArgs, CloudInitArgs, DhcpArgs, DiscoverArgs, FailoverArgs, ImageArgs,
-    Place, ReadArgs, RestartArgs, ScaleArgs, SmdArgs, StormArgs, WatchArgs, WriteArgs,
+    ApiArgs, AuthzArgs, BootscriptArgs, CloudInitArgs, ConfigureArgs, DhcpArgs, DiscoverArgs, FailoverArgs,
+    ImageArgs, Place, ReadArgs, RestartArgs, ScaleArgs, SmdArgs, StormArgs, WatchArgs, WriteArgs,
 };
 pub use self::discover::worker::discover_worker;
 use crate::error::{CliError, Kind};
@@ -55,6 +56,7 @@ Examples:
   chamois bench dhcp --rounds 1          DHCP exchanges beside Kea (packages kea-dhcp4-server, kea-admin), and 1 MiB by
                                          TFTP beside tftp-hpa (packages curl, tftpd-hpa)
   chamois bench discover                 1, 200 and 2,000 emulated BMCs at 100 ms a reply, read whole
+  chamois bench configure                files of 10,000 nodes: all targets, one changed node, tables of this command
   chamois bench watch                    10,000 watchers of one member at 1,000 changes a second, beside etcd
 
 Everything runs on 127.0.0.0/8 of this host without root. Run it while the host has nothing else to do.")]
@@ -89,6 +91,8 @@ pub enum BenchCommand {
     Discover(DiscoverArgs),
     /// Thousands of watchers while objects change: how far behind, at what cost, whether anything is lost; beside etcd
     Watch(WatchArgs),
+    /// Files made of the state: all targets, one changed node; and how long a command takes to show a table
+    Configure(ConfigureArgs),
 }
 
 impl BenchCommand {
@@ -109,6 +113,7 @@ impl BenchCommand {
             Self::Dhcp(args) => &args.common.place,
             Self::Discover(args) => &args.place,
             Self::Watch(args) => &args.common.place,
+            Self::Configure(args) => &args.place,
         }
     }
 }
@@ -170,6 +175,7 @@ async fn measure(command: BenchCommand) -> Result<Report, CliError> {
         BenchCommand::Dhcp(args) => dhcp::measure(&args).await,
         BenchCommand::Discover(args) => discover::measure(&args).await,
         BenchCommand::Watch(args) => watch::measure(&args).await,
+        BenchCommand::Configure(args) => configure::measure(&args).await,
     }
 }
 

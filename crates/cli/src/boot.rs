@@ -3,13 +3,13 @@
 mod config;
 mod diff;
 mod explain;
-mod history;
+pub(crate) mod history;
 mod params;
-mod rollback;
+pub(crate) mod rollback;
 mod rollout;
 mod script;
 mod status;
-mod versioned;
+pub(crate) mod versioned;
 
 use clap::Subcommand;
 

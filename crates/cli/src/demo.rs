@@ -38,6 +38,7 @@ pub(crate) use self::cluster::Cluster;
 use self::faults::{Faults, Inflicted};
 pub(crate) use self::files::{FILE_BYTES, KERNEL, write as write_boot_files};
 pub(crate) use self::fleet::{Storm, boot_storm};
+pub(crate) use self::identities::ca as ca_of;
 pub(crate) use self::layout::{
     DHCP_PORT, GRPC_PORT, HTTP_PORT, HTTPS_PORT, Layout, TFTP_PORT, mac, nid, xname,
 };

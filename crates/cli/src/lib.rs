@@ -15,6 +15,7 @@ mod cloud_init;
 mod cluster;
 mod component;
 mod config;
+mod configure;
 mod connect;
 mod console;
 mod contexts;
@@ -172,6 +173,7 @@ async fn dispatch(global: &GlobalArgs, command: ClientCommand) -> Result<(), Cli
         ClientCommand::Image(command) => image::run(global, command).await,
         ClientCommand::Config(command) => config::run(global, command),
         ClientCommand::CloudInit(command) => cloud_init::run(global, command).await,
+        ClientCommand::Configure(command) => configure::run(global, *command).await,
         ClientCommand::Subnet(command) => subnet::run(global, command).await,
         ClientCommand::Dhcp(command) => dhcp::run(global, command).await,
         ClientCommand::Policy(command) => policy::run(global, command).await,

@@ -79,6 +79,7 @@ pub enum KindArg {
     FirmwareInventory,
     Job,
     JobTarget,
+    Template,
 }
 
 impl KindArg {
@@ -116,6 +117,7 @@ impl KindArg {
             KindArg::FirmwareInventory => Kind::FirmwareInventory,
             KindArg::Job => Kind::Job,
             KindArg::JobTarget => Kind::JobTarget,
+            KindArg::Template => Kind::Template,
         }
     }
 }

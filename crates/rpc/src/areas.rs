@@ -53,6 +53,7 @@ mod tests {
             (82, Some("bmc-credential")),
             (84, Some("discovery")),
             (85, Some("discovery")),
+            (90, Some("configurator")),
             (0, None),
             (999, None),
         ] {

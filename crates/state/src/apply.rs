@@ -17,7 +17,8 @@ use crate::log_position::LogPosition;
 use crate::outcome::{applied, rejected};
 use crate::session::Admission;
 use crate::{
-    Event, RowKey, RowKind, State, auth, boot_files, bss, cloud_init, dhcp, discovery, jobs, smd, together,
+    Event, RowKey, RowKind, State, auth, boot_files, bss, cloud_init, configurator, dhcp, discovery, jobs,
+    smd, together,
 };
 
 /// What became of one entry.
@@ -204,6 +205,7 @@ impl State {
             },
             Command::Job(command) => self.jobs.apply(command, at, changes),
             Command::Discovery(command) => self.discovery.apply(command, &mut self.cluster, at, changes),
+            Command::Configurator(command) => self.configurator.apply(command, at, changes),
         }
     }
 }
@@ -275,6 +277,7 @@ fn feature_level(command: &Command) -> u32 {
         Command::Auth(command) => auth::feature_level(command),
         Command::Job(command) => jobs::feature_level(command),
         Command::Discovery(command) => discovery::feature_level(command),
+        Command::Configurator(command) => configurator::feature_level(command),
         Command::Cluster(ClusterCommand {
             change:
                 Some(

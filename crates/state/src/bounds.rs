@@ -332,6 +332,16 @@ pub const SYSTEMS_PER_BMC_MAX: usize = 64;
 pub const BIOS_ATTRIBUTES_MAX: usize = 2000;
 /// Bytes of the firmware inventory of one BMC, encoded.
 pub const FIRMWARE_INVENTORY_BYTES_MAX: usize = 1024 * 1024;
+/// Templates of files.
+pub const TEMPLATES_MAX: usize = 500;
+/// Bytes of the name of one.
+pub const TEMPLATE_NAME_BYTES_MAX: usize = 128;
+/// Bytes of the path that it is written to.
+pub const TEMPLATE_PATH_BYTES_MAX: usize = 512;
+/// Bytes of its text.
+pub const TEMPLATE_BODY_BYTES_MAX: usize = 64 * 1024;
+/// Credentials that one template is shown.
+pub const TEMPLATE_SECRETS_MAX: usize = 64;
 /// Rows of what has ended that go with one entry.
 pub const ENDED_FORGOTTEN_MAX: usize = 10_000;
 /// Secrets that one entry seals anew.

@@ -24,7 +24,7 @@ use crate::{RowKey, RowKind};
 /// Feature level of a cluster whose first entry names none.
 pub const FEATURE_LEVEL_FIRST: u32 = 1;
 /// Highest feature level that this version understands. A member stops when the cluster goes beyond its own.
-pub const FEATURE_LEVEL_KNOWN: u32 = 7;
+pub const FEATURE_LEVEL_KNOWN: u32 = 8;
 /// From this level on members join and leave.
 pub const FEATURE_LEVEL_MEMBERSHIP: u32 = 2;
 /// From this level on the log tells repeats of a request from other requests, knows idempotency keys, and takes an unknown
@@ -41,6 +41,8 @@ pub const FEATURE_LEVEL_DHCP: u32 = 5;
 pub const FEATURE_LEVEL_AUTH: u32 = 6;
 /// Jobs, BMCs that were found, their credentials and firmware; what the shipped roles give of them.
 pub const FEATURE_LEVEL_DISCOVERY: u32 = 7;
+/// Templates of files, and what the shipped roles give of them.
+pub const FEATURE_LEVEL_CONFIGURATOR: u32 = 8;
 
 /// Longest name of a cluster, in characters: it is part of SPIFFE ids and host names.
 const CLUSTER_NAME_MAX: usize = 63;

@@ -10,6 +10,7 @@ use proto::auth::v1::{Policy, Role};
 use proto::boot_file::v1::{BootFile, Image};
 use proto::bss::v1::{BootConfiguration, BootParametersEntry, BootRecord, BootRollout};
 use proto::cloud_init::v1::{ClusterDefaults, Group as CloudInitGroup, Instance, InstanceInfo, Profile};
+use proto::configurator::v1::Template;
 use proto::dhcp::v1::{DhcpLease, DhcpPolicy, HeldAddress, Subnet, UnknownClient};
 use proto::discovery::v1::{Bmc, BmcCredential, FirmwareInventory, XnameRule};
 use proto::http::v1::Change;
@@ -62,6 +63,7 @@ pub enum Object {
     FirmwareInventory(Arc<FirmwareInventory>),
     Job(Arc<Job>),
     JobTarget(Arc<JobTarget>),
+    Template(Arc<Template>),
 }
 
 impl Object {
@@ -103,6 +105,7 @@ impl Object {
             Object::FirmwareInventory(_) => RowKind::FirmwareInventory,
             Object::Job(_) => RowKind::Job,
             Object::JobTarget(_) => RowKind::JobTarget,
+            Object::Template(_) => RowKind::Template,
         }
     }
 
@@ -148,6 +151,7 @@ impl Object {
             Object::FirmwareInventory(object) => object.id.clone(),
             Object::Job(object) => object.id.clone(),
             Object::JobTarget(object) => format!("{}/{}", object.job, object.place),
+            Object::Template(object) => object.name.clone(),
         }
     }
 
@@ -199,6 +203,7 @@ impl Object {
             | Object::XnameRule(_)
             | Object::Job(_)
             | Object::JobTarget(_)
+            | Object::Template(_)
             | Object::Image(_) => "",
         };
         Some(id).filter(|id| !id.is_empty())
@@ -242,6 +247,7 @@ impl Object {
             Object::FirmwareInventory(object) => &object.meta,
             Object::Job(object) => &object.meta,
             Object::JobTarget(_) => return None,
+            Object::Template(object) => &object.meta,
         };
         meta.as_ref()?.modified.clone()
     }
@@ -284,6 +290,7 @@ impl Object {
             Object::FirmwareInventory(object) => object.encode_to_vec(),
             Object::Job(object) => object.encode_to_vec(),
             Object::JobTarget(object) => object.encode_to_vec(),
+            Object::Template(object) => object.encode_to_vec(),
         }
     }
 
@@ -328,6 +335,7 @@ impl Object {
             Object::FirmwareInventory(object) => of(object),
             Object::Job(object) => of(object),
             Object::JobTarget(object) => of(object),
+            Object::Template(object) => of(object),
         }
     }
 }
@@ -401,5 +409,6 @@ impl State {
             .chain(self.auth.objects())
             .chain(self.discovery.objects())
             .chain(self.jobs.objects())
+            .chain(self.configurator.objects())
     }
 }

@@ -14,6 +14,7 @@ pub mod bss;
 mod changes;
 pub mod cloud_init;
 pub mod cluster;
+pub mod configurator;
 pub mod dhcp;
 mod digest;
 pub mod discovery;
@@ -82,6 +83,8 @@ pub struct State {
     pub discovery: discovery::Discovery,
     /// Work that takes long.
     pub jobs: jobs::Jobs,
+    /// Templates of files.
+    pub configurator: configurator::Configurator,
     /// The cluster's id, name, feature level and sealed secrets.
     pub cluster: cluster::Cluster,
 }

@@ -1,5 +1,5 @@
-//! What nodes boot with, as it was: the latest versions of each object that administrators set for boots, with who changed
-//! it. In the state, so that every member knows them, after a restart too, and an administrator can go back to one.
+//! What nodes boot with and templates of files, as they were: the latest versions of each object that administrators set, with who
+//! changed it. In the state, so that every member knows them, after a restart too, and an administrator can go back to one.
 
 use std::collections::BTreeSet;
 use std::mem::size_of;
@@ -45,6 +45,7 @@ pub fn is_kept(kind: RowKind) -> bool {
             | RowKind::CloudInitGroup
             | RowKind::InstanceInfo
             | RowKind::Profile
+            | RowKind::Template
     )
 }
 

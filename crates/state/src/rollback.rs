@@ -1,4 +1,4 @@
-//! Going back: an object of the boot path becomes what it was once, by the same commands and checks as any other change.
+//! Going back: an object of the boot path, or a template, becomes what it was once, by the same commands and checks as any other change.
 
 use model::Rejection;
 use prost::Message;
@@ -11,6 +11,8 @@ use proto::cloud_init::v1::cloud_init_command::{
 use proto::cloud_init::v1::{
     CloudInitCommand, ClusterDefaults, Group, InstanceInfo, Profile, cloud_init_command,
 };
+use proto::configurator::v1::configurator_command::{DeleteTemplate, PutTemplate};
+use proto::configurator::v1::{ConfiguratorCommand, Template, configurator_command};
 use proto::raft::v1::ObjectRevision;
 use proto::raft::v1::entry::Command;
 
@@ -77,6 +79,10 @@ impl State {
                 let defaults = self.cloud_init.cluster_defaults();
                 defaults.and_then(|stored| stored.meta.clone())
             }
+            RowKind::Template => {
+                let template = self.configurator.template(id);
+                template.and_then(|stored| stored.meta.clone())
+            }
             _ => None,
         };
         modified_revision(meta.as_ref())
@@ -108,6 +114,7 @@ fn profile_again(version: &ObjectRevision) -> Result<PutProfile, prost::DecodeEr
 fn command_to(kind: RowKind, version: &ObjectRevision) -> Result<Command, prost::DecodeError> {
     let (id, gone, bytes) = (version.id.clone(), version.deleted, version.object.as_slice());
     let bss = |change| Command::Bss(BssCommand { change: Some(change) });
+    let configurator = |change| Command::Configurator(ConfiguratorCommand { change: Some(change) });
     let cloud_init = |change| Command::CloudInit(CloudInitCommand { change: Some(change) });
     Ok(match kind {
         RowKind::BootParameters if gone => bss(bss_command::Change::Delete(Delete {
@@ -154,6 +161,17 @@ fn command_to(kind: RowKind, version: &ObjectRevision) -> Result<Command, prost:
             if_revision: None,
         })),
         RowKind::Profile => cloud_init(cloud_init_command::Change::PutProfile(profile_again(version)?)),
+        RowKind::Template if gone => {
+            configurator(configurator_command::Change::DeleteTemplate(DeleteTemplate {
+                name: id,
+                if_revision: None,
+            }))
+        }
+        // which passwords it was shown does not come back: they are granted, and for one text
+        RowKind::Template => configurator(configurator_command::Change::PutTemplate(PutTemplate {
+            template: Some(Template::decode(bytes)?),
+            if_revision: None,
+        })),
         // the cluster's defaults: `is_kept` lets no other kind in
         _ => cloud_init(cloud_init_command::Change::UpdateClusterDefaults(
             UpdateClusterDefaults {

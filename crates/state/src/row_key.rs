@@ -115,11 +115,13 @@ pub enum RowKind {
     Job = 84,
     /// What became of one target of it.
     JobTarget = 85,
+    /// A template of a file.
+    Template = 90,
 }
 
 impl RowKind {
     /// Every kind, in the order of the rows.
-    pub const ALL: [RowKind; 53] = [
+    pub const ALL: [RowKind; 54] = [
         RowKind::Header,
         RowKind::Session,
         RowKind::Secret,
@@ -173,6 +175,7 @@ impl RowKind {
         RowKind::FirmwareInventory,
         RowKind::Job,
         RowKind::JobTarget,
+        RowKind::Template,
     ];
 
     /// The kind of this number, as [`RowKind`] has it.
@@ -645,6 +648,7 @@ mod tests {
             RowKey::job_target("a", 3),
             RowKey::job_target("a", 256),
             RowKey::job_target("a-b", 1),
+            RowKey::text(RowKind::Template, "motd"),
         ]
     }
 
@@ -670,6 +674,7 @@ mod tests {
             (RowKind::OidcProvider, "oidc_provider"),
             (RowKind::XnameRule, "xname_rule"),
             (RowKind::JobTarget, "job_target"),
+            (RowKind::Template, "template"),
         ] {
             assert_eq!((kind.name().as_str(), RowKind::of_name(name)), (name, Some(kind)));
         }

@@ -286,9 +286,12 @@ fn sealed_in(command: &Command) -> Vec<&SealedSecret> {
         },
         Command::Auth(command) => command.change.as_ref().map_or_else(Vec::new, sealed_in_auth),
         Command::Discovery(command) => command.change.as_ref().map_or_else(Vec::new, sealed_in_discovery),
-        Command::Bss(_) | Command::Dhcp(_) | Command::BootFile(_) | Command::Cluster(_) | Command::Job(_) => {
-            Vec::new()
-        }
+        Command::Bss(_)
+        | Command::Dhcp(_)
+        | Command::BootFile(_)
+        | Command::Cluster(_)
+        | Command::Job(_)
+        | Command::Configurator(_) => Vec::new(),
     };
     found.into_iter().flatten().collect()
 }

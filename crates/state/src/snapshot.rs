@@ -112,6 +112,7 @@ impl RowKey {
             Row::FirmwareInventory(row) => key_of(row, RowKind::FirmwareInventory),
             Row::Job(row) => key_of(row, RowKind::Job),
             Row::JobTarget(row) => key_of(row, RowKind::JobTarget),
+            Row::Template(row) => key_of(row, RowKind::Template),
         }
     }
 }
@@ -140,6 +141,7 @@ impl State {
             .chain(self.auth.rows())
             .chain(self.discovery.rows())
             .chain(self.jobs.rows())
+            .chain(self.configurator.rows())
             .map(|row| SnapshotRow { row: Some(row) })
     }
 
@@ -195,6 +197,7 @@ impl State {
                 self.discovery.row(key)?
             }
             RowKind::Job | RowKind::JobTarget => self.jobs.row(key)?,
+            RowKind::Template => self.configurator.row(key)?,
         };
         Some(SnapshotRow { row: Some(row) })
     }
@@ -265,6 +268,7 @@ impl State {
                 Row::FirmwareInventory(row) => state.discovery.load_firmware(row, &mut changes)?,
                 Row::Job(row) => state.jobs.load_job(row, &mut changes)?,
                 Row::JobTarget(row) => state.jobs.load_target(row, &mut changes)?,
+                Row::Template(row) => state.configurator.load_template(row, &mut changes)?,
             }
         }
         if headers != 1 {

@@ -16,6 +16,7 @@ mod service;
 mod sight;
 mod telling;
 mod versions;
+mod visible;
 mod wire;
 
 use futures::future::{BoxFuture, Shared};
@@ -30,6 +31,7 @@ pub use limits::{
 };
 pub use messages::Messages;
 pub use service::Service;
+pub use visible::visible;
 
 /// Completes when this member is to end its watches.
 pub(crate) type Ending = Shared<BoxFuture<'static, ()>>;

@@ -11,7 +11,7 @@ use state::{Event, Object, RowKind};
 use crate::wire;
 
 /// What whoever watches must be given.
-const OWN: &str = "watch.read";
+pub(crate) const OWN: &str = "watch.read";
 
 /// What a caller may see now.
 #[derive(Clone, Debug)]
@@ -26,10 +26,18 @@ impl Sight {
     /// # Errors
     /// `Denied` for who may not watch, `Unauthenticated` for who was revoked, `NotReady` on a member that cannot say.
     pub(crate) fn of(rights: &Rights) -> Result<Sight, Error> {
+        Sight::by(rights, OWN)
+    }
+
+    /// What is seen by a method that is not watching; `own` is its permission.
+    ///
+    /// # Errors
+    /// As [`Sight::of`].
+    pub(crate) fn by(rights: &Rights, own: &str) -> Result<Sight, Error> {
         if rights.are_unlimited() {
             return Ok(Sight::Everything);
         }
-        let own = rights.to(OWN)?;
+        let own = rights.to(own)?;
         let watched = RowKind::ALL
             .into_iter()
             .filter(|kind| wire::kind(*kind) != Kind::Unspecified);

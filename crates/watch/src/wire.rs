@@ -49,6 +49,7 @@ pub(crate) fn object(object: &state::Object) -> Object {
             ..stored.as_ref().clone()
         }),
         Stored::JobTarget(stored) => Value::JobTarget(stored.as_ref().clone()),
+        Stored::Template(stored) => Value::Template(stored.as_ref().clone()),
     };
     Object {
         kind: kind(object.kind()).into(),
@@ -132,6 +133,7 @@ pub(crate) fn kind(kind: RowKind) -> Kind {
         RowKind::FirmwareInventory => Kind::FirmwareInventory,
         RowKind::Job => Kind::Job,
         RowKind::JobTarget => Kind::JobTarget,
+        RowKind::Template => Kind::Template,
     }
 }
 

@@ -55,6 +55,11 @@ const WITHOUT_PAGES: &[(&str, &str)] = &[
     ("cloud_init.ListProfiles", "128 at most"),
     ("cluster.ListKeks", "between members: a few keys"),
     (
+        "configurator.ListTargets",
+        "what this version can make; a few dozen",
+    ),
+    ("configurator.ListTemplates", "500 at most, without their bodies"),
+    (
         "console.ListConsoles",
         "conman takes the whole list; filtered by nodesets",
     ),

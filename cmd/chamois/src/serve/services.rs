@@ -9,6 +9,7 @@ use auth::BootTokens;
 use bmcs::Bmcs;
 use boot_files::BootFiles;
 use console::{ConsoleLog, SshProgram};
+use generate::SecretLog;
 use model::{NodeNetwork, NodeUrls};
 use proto::cluster::v1::cluster_service_server::ClusterServiceServer;
 use proto::cluster::v1::join_service_server::JoinServiceServer;
@@ -80,6 +81,15 @@ fn console_log(audit: &Audit) -> ConsoleLog {
     ConsoleLog::new(move |by, what, more| log.note(by, CONNECT_CONSOLE, what, more))
 }
 
+/// The method that shows passwords, as the log of refused calls names it.
+const GENERATE_WITH_SECRETS: &str = "/chamois.configurator.v1.GenerateService/GenerateWithSecrets";
+
+/// No row says who was handed which passwords, so that this member's log does.
+fn secret_log(audit: &Audit) -> SecretLog {
+    let log = audit.denials();
+    SecretLog::new(move |by, what| log.note(by, GENERATE_WITH_SECRETS, "shown", what))
+}
+
 /// Puts the services of this member together, and whom their guard asks. Their health is "not serving" until the reporter says
 /// otherwise.
 pub(super) async fn assemble(
@@ -136,6 +146,7 @@ pub(super) async fn assemble(
     ::dhcp::add_services(&mut routes, store, dhcp);
     files.add_services(&mut routes);
     add_services_of_bmcs(&mut routes, config, bmcs, audit, finishing.clone())?;
+    generate::add_services(&mut routes, store, &identity.sealer, secret_log(audit));
     watch::add_services(&mut routes, store, config.member.id, finishing.clone().reached());
     ::audit::add_services(&mut routes, store, audit, finishing.reached());
     access::add_services(&mut routes, store, &authorities, &rules, certificate_log(audit))

@@ -6,7 +6,7 @@ const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocke
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
 /// Source: haproxy.cfg of OpenCHAMI's release, its recipes, and where `ochami` looks by default.
-const PREFIXES: [(&str, u16); 22] = [
+const PREFIXES: [(&str, u16); 25] = [
     ("/hsm/v2/State/Components", 200),
     ("/apis/smd/hsm/v2/State/Components", 200),
     ("/apis/smd/hsm/v2/State/Components/", 200),
@@ -29,6 +29,9 @@ const PREFIXES: [(&str, u16); 22] = [
     ("/.well-known/openid-configuration", 200),
     ("/.well-known/jwks.json", 200),
     ("/boot-service/health", 200),
+    ("/configurator/status", 200),
+    ("/generate?target=hosts", 200),
+    ("/generate?target=nothing", 404),
 ];
 
 /// Each of these reached something on some gateway that was in front of something else.
@@ -69,6 +72,38 @@ fn todays_prefixes_are_answered_and_other_ways_to_write_them_are_not() {
             assert!([400, 404].contains(&answer.status), "{path} by {who}: {answer:?}");
         }
     }
+}
+
+/// The configurator takes any method, and answers an error with an empty 200, which a script takes for a file.
+#[test]
+fn todays_configurator_is_answered_by_any_method_and_errors_say_what_is_wrong() {
+    let site = Site::start();
+    let (administrator, stranger) = (site.administrator(), site.stranger());
+    for verb in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+        let line = format!("{verb} /generate?target=hosts");
+        let answer = administrator.send(&line, "");
+        assert_eq!(answer.status, 200, "{line}: {answer:?}");
+        assert!(answer.body.starts_with(r#"{"hosts":""#), "{line}: {answer:?}");
+        assert_eq!(stranger.send(&line, "").status, 401, "{line}");
+    }
+    for line in ["GET /generate", "GET /generate?target=hots"] {
+        let answer = administrator.send(line, "");
+        assert!([400, 404].contains(&answer.status), "{line}: {answer:?}");
+        assert!(
+            answer.body.contains("hosts"),
+            "{line} says what there is: {answer:?}"
+        );
+    }
+    let status = stranger.send("GET /configurator/status", "");
+    assert_eq!(status.body, r#"{"code":200,"message":"Configurator is healthy"}"#);
+    let target = r#"{"name":"motd","templates":[{"contents":"V2VsY29tZQ=="}]}"#;
+    assert_eq!(stranger.send("POST /targets", target).status, 401);
+    let stored = administrator.send("POST /targets", target);
+    assert_eq!(stored.status, 200, "{stored:?}");
+    let made = administrator.send("GET /generate?target=motd", "");
+    assert!(made.body.contains("Welcome"), "{made:?}");
+    let plugin = administrator.send("POST /targets", r#"{"name":"x","plugin":"lib/x.so"}"#);
+    assert_eq!(plugin.status, 400, "{plugin:?}");
 }
 
 /// A proxy sends the absolute form (RFC 9112, 3.2.2): its path counts, and who asks is judged as always.

@@ -4,6 +4,9 @@ use std::time::{Duration, Instant};
 
 use proto::auth::v1::policy_service_client::PolicyServiceClient;
 use proto::auth::v1::{DeletePolicyRequest, Policy, PutPolicyRequest, PutRoleRequest, Role};
+use proto::configurator::v1::generate_service_client::GenerateServiceClient;
+use proto::configurator::v1::template_service_client::TemplateServiceClient;
+use proto::configurator::v1::{GenerateRequest, ListTargetsRequest, PutTemplateRequest, Template};
 use proto::smd::v1::component_patch_service_client::ComponentPatchServiceClient;
 use proto::smd::v1::component_service_client::ComponentServiceClient;
 use proto::smd::v1::group_service_client::GroupServiceClient;
@@ -112,6 +115,62 @@ async fn nobody_widens_what_he_was_given() {
     let delete = DeletePolicyRequest { name: "root".into() };
     denied("deleting a policy", policies.delete_policy(delete).await);
     assert_eq!(site.others(), before);
+}
+
+/// Files are made of everything: whoever sees a part gets files of that part, by every target and by a template.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_say_nothing_of_what_is_not_in_the_part() {
+    let site = Site::start(POLICIES);
+    let (part, root) = (site.user("part").channel, site.user("root").channel);
+    let body = "{% for node in nodes %}{{ node.xname }} {{ node.name }}\n{% endfor %}".to_owned();
+    let template = Template {
+        name: "all".into(),
+        path: "all".into(),
+        body,
+        ..Template::default()
+    };
+    let put = PutTemplateRequest {
+        template: Some(template),
+        if_revision: None,
+    };
+    let mut templates = TemplateServiceClient::new(root.clone());
+    templates.put_template(put.clone()).await.unwrap();
+    denied(
+        "putting a template",
+        TemplateServiceClient::new(part.clone()).put_template(put).await,
+    );
+    let mut files = GenerateServiceClient::new(part);
+    let targets = files
+        .list_targets(ListTargetsRequest {})
+        .await
+        .unwrap()
+        .into_inner();
+    let names = targets.targets.into_iter().map(|target| target.name);
+    for target in names.chain(["template:all".to_owned()]) {
+        let asked = GenerateRequest {
+            target: target.clone(),
+            option: Vec::new(),
+        };
+        let text = match files.generate(asked).await {
+            Ok(made) => made
+                .into_inner()
+                .files
+                .into_iter()
+                .map(|file| file.content)
+                .collect(),
+            Err(refused) => refused.message().to_owned(),
+        };
+        for others in [OTHER, SECRET, ELSEWHERE] {
+            assert!(!text.contains(others), "{target}: {text}");
+        }
+        assert!(target != "template:all" || text.contains(OWN), "{text}");
+    }
+    let asked = GenerateRequest {
+        target: "template:all".into(),
+        option: Vec::new(),
+    };
+    let all = GenerateServiceClient::new(root).generate(asked).await.unwrap();
+    assert!(all.into_inner().files[0].content.contains(OTHER), "root sees all");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

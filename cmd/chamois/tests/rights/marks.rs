@@ -7,7 +7,7 @@ use proto::http::v1::Permission;
 use rpc::Rules;
 
 /// For everybody. None of them shows or changes what is stored, but for what they are shown themselves.
-const FOR_EVERYBODY: [&str; 29] = [
+const FOR_EVERYBODY: [&str; 30] = [
     "/chamois.auth.v1.CertificateService/ListAuthorities",
     "/chamois.auth.v1.LoginService/ApproveDevice",
     "/chamois.auth.v1.LoginService/BeginDevice",
@@ -28,6 +28,7 @@ const FOR_EVERYBODY: [&str; 29] = [
     "/chamois.bss.v1.StateChangeService/NotifyStateChange",
     "/chamois.cloud_init.v1.ServiceVersionService/GetVersion",
     "/chamois.cluster.v1.JoinService/Join",
+    "/chamois.configurator.v1.GenerateService/GetStatus",
     "/chamois.console.v1.RemoteConsoleService/ProbeRemoteConsole",
     "/chamois.power.v1.PowerHealthService/GetLiveness",
     "/chamois.power.v1.PowerHealthService/GetReadiness",
@@ -60,10 +61,13 @@ const FOR_LIMITED_TOKENS: [&str; 3] = [
 ];
 
 /// For who has only the right to read, by another name than those of reads.
-const READS_OF_OTHER_NAMES: [&str; 12] = [
+const READS_OF_OTHER_NAMES: [&str; 15] = [
     "/chamois.audit.v1.AuditService/FollowAuditRecords",
     "/chamois.bss.v1.BootExplainService/ExplainBoot",
     "/chamois.bss.v1.HostService/DumpState",
+    "/chamois.configurator.v1.GenerateService/Generate",
+    "/chamois.configurator.v1.GenerateService/GenerateMap",
+    "/chamois.configurator.v1.GenerateService/GenerateWithSecrets",
     "/chamois.dhcp.v1.DhcpExplainService/ExplainDhcp",
     "/chamois.power.v1.PowerStatusService/QueryPowerStatus",
     "/chamois.smd.v1.ComponentQueryService/QueryComponent",

@@ -328,6 +328,27 @@ pub struct AuthzArgs {
     pub place: Place,
 }
 
+/// `chamois bench configure`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chamois bench configure
+  chamois bench configure --nodes 1000 --rounds 1 --json
+
+Three members. All targets are rendered of their state; then one node after the other gets another address, and `chamois configure
+watch` in a process of its own replaces the files of all targets; then this executable is started to show tables.")]
+pub struct ConfigureArgs {
+    /// Nodes in the inventory
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=i64::from(NODES_MAX)))]
+    pub nodes: u32,
+    /// How often everything is measured; the median counts
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=9))]
+    pub rounds: u32,
+    /// What every benchmark takes.
+    #[command(flatten)]
+    pub place: Place,
+}
+
 /// `chamois bench discover`.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\

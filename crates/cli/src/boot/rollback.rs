@@ -27,7 +27,7 @@ pub struct RollbackArgs {
     pub if_revision: Option<u64>,
 }
 
-pub(super) async fn run(global: &GlobalArgs, args: RollbackArgs) -> Result<(), CliError> {
+pub(crate) async fn run(global: &GlobalArgs, args: RollbackArgs) -> Result<(), CliError> {
     let request = RollbackRequest {
         kind: args.object.kind.to_owned(),
         id: args.object.id.clone(),

@@ -31,6 +31,16 @@ pub struct Versioned {
     pub(super) id: String,
 }
 
+impl Versioned {
+    /// A template of files: `chamois configure template` has its history.
+    pub(crate) fn template(name: String) -> Versioned {
+        Versioned {
+            kind: "template",
+            id: name,
+        }
+    }
+}
+
 impl FromStr for Versioned {
     type Err = String;
 

@@ -120,12 +120,13 @@ fn vendor_class(given: Option<String>, architecture: Option<Architecture>) -> St
 
 pub(super) async fn run(global: &GlobalArgs, args: ExplainArgs) -> Result<(), CliError> {
     let mut client = DhcpExplainServiceClient::new(connect::to_any(global)?);
+    let key = args.mac.clone();
     let answer = client
         .explain_dhcp(ExplainDhcpRequest::from(args))
         .await?
         .into_inner();
-    output::done(global, ("chamois.dhcp.v1.DhcpExplanation", &answer), || {
-        as_text(&answer).trim_end()
+    output::object(global, ("chamois.dhcp.v1.DhcpExplanation", &answer), &key, || {
+        as_text(&answer).trim_end().to_owned()
     })
 }
 

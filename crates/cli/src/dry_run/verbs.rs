@@ -37,6 +37,7 @@ const TRIED: &[&str] = &[
     "configure template delete",
     "configure template grant",
     "configure template put",
+    "configure template rollback",
     "dhcp adopt",
     "dhcp delete-held",
     "dhcp delete-lease",

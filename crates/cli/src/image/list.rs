@@ -46,7 +46,7 @@ pub(super) const IMAGES: Shape<ImageStatus> = Shape {
         column("ARCH", |status| {
             image(status).map_or_else(String::new, |image| image.arch.clone())
         }),
-        wide("PARTS", |status| {
+        column("PARTS", |status| {
             files(status).map(part_name).collect::<Vec<_>>().join(", ")
         }),
         column("BYTES", |status| {
@@ -63,6 +63,10 @@ pub(super) const IMAGES: Shape<ImageStatus> = Shape {
         column("PINNED", |status| match image(status) {
             Some(image) if image.pinned => "yes".to_owned(),
             Some(_) | None => String::new(),
+        }),
+        wide("KERNEL SHA-256", |status| {
+            let kernel = image(status).and_then(|image| image.kernel.as_ref());
+            kernel.map_or_else(String::new, |kernel| kernel.sha256.clone())
         }),
     ],
 };

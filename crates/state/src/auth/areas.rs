@@ -7,6 +7,8 @@ use crate::{Event, Object, RowKind, State};
 
 /// The area of how BMCs are logged in to.
 pub(super) const CREDENTIALS: &str = "bmc-credential";
+/// The area of which passwords a template is shown.
+const SHOWN_SECRETS: &str = "configurator-secret";
 
 /// The area whose `<area>.write` a change of such a row needs, whichever method makes it: that of the package that declares the
 /// row, as `rpc::area_of_kind` reads it from the descriptor, but for credentials of BMCs, which have a right of their own, and jobs, which
@@ -62,6 +64,7 @@ pub fn area_of(kind: RowKind) -> &'static str {
         | RowKind::Job
         | RowKind::JobTarget => "discovery",
         RowKind::BmcCredential => CREDENTIALS,
+        RowKind::Template => "configurator",
     }
 }
 
@@ -98,8 +101,19 @@ pub(super) fn of_event(event: &Event, before: &State, after: &State) -> &'static
                 .or_else(|| before.jobs.get(&target.job));
             job.map_or("discovery", |job| area_of_job(job))
         }
+        Some(Object::Template(_)) if is_grant(event) => SHOWN_SECRETS,
         _ => area_of(event.key().kind()),
     }
+}
+
+/// Whether all that became of a template is which passwords it is shown. A change of its text takes passwords away and is the right
+/// of whoever writes templates.
+fn is_grant(event: &Event) -> bool {
+    let (Some(Object::Template(before)), Some(Object::Template(after))) = (event.before(), event.after())
+    else {
+        return false;
+    };
+    before.secrets != after.secrets && before.body == after.body && before.path == after.path
 }
 
 /// The area of a permission, `<area>.<access>`.
@@ -109,6 +123,8 @@ pub(super) fn of_permission(permission: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use proto::configurator::v1::Template;
+
     use super::*;
 
     #[test]
@@ -127,6 +143,27 @@ mod tests {
                 "{name}, {permission}"
             );
         }
+    }
+
+    #[test]
+    fn what_a_template_is_shown_is_not_for_whoever_writes_it() {
+        let template = |body: &str, secrets: &[&str]| Template {
+            name: "a".into(),
+            body: body.into(),
+            secrets: secrets.iter().map(ToString::to_string).collect(),
+            ..Template::default()
+        };
+        let area = |before: Template, after: Template| {
+            let objects = [before, after].map(|template| Some(Object::Template(template.into())));
+            let [before, after] = objects;
+            let event = Event::new(crate::RowKey::text(RowKind::Template, "a"), before, after);
+            of_event(&event, &State::new(), &State::new())
+        };
+        let granted = template("a", &["default"]);
+        assert_eq!(area(template("a", &[]), granted.clone()), "configurator-secret");
+        assert_eq!(area(granted.clone(), template("a", &[])), "configurator-secret");
+        assert_eq!(area(granted.clone(), template("b", &[])), "configurator");
+        assert_eq!(area(granted.clone(), granted), "configurator");
     }
 
     #[test]

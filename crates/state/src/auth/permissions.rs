@@ -5,14 +5,15 @@ use model::Rejection;
 use crate::bounds::PERMISSIONS_MAX;
 use crate::selectors;
 
-/// The areas of identities and rights themselves, and of what everybody has done.
-const BY_NAME_ONLY: [&str; 2] = ["audit", "auth"];
+/// The areas of identities and rights themselves, of what everybody has done, and of passwords that are written into files.
+const BY_NAME_ONLY: [&str; 3] = ["audit", "auth", "configurator-secret"];
 /// Bytes of an area or an access.
 const WORD_BYTES_MAX: usize = 64;
 
 /// Whether one of the patterns gives the permission. `*` stands for every area or every access; but of `auth`, where it
 /// says who may do what and who holds which token, only `auth.…` and `*.*` give anything, and of `audit`, where it says who has done
-/// what, only `audit.…` and `*.*`: who may read everything else may not read that.
+/// what, only `audit.…` and `*.*`: who may read everything else may not read that. The same goes for `configurator-secret`, whose
+/// `read` shows passwords.
 pub fn gives(patterns: &[String], permission: &str) -> bool {
     let Some((area, access)) = permission.split_once('.') else {
         return false;
@@ -109,6 +110,13 @@ mod tests {
             "nor what everybody has done"
         );
         assert!(given(&["audit.read"], "audit.read") && given(&["*.*"], "audit.read"));
+        for permission in ["configurator-secret.read", "configurator-secret.write"] {
+            assert!(
+                !given(&["*.read", "*.write", "configurator.*"], permission),
+                "nor the passwords in files: {permission}"
+            );
+            assert!(given(&["configurator-secret.*"], permission) && given(&["*.*"], permission));
+        }
     }
 
     #[test]

@@ -12,7 +12,9 @@ use super::{created, forms, full, malformed, permissions, updated};
 use crate::RowKind;
 use crate::bounds::{DESCRIPTION_BYTES_MAX, ROLES_MAX, check_text};
 use crate::changes::Changes;
-use crate::cluster::{FEATURE_LEVEL_DISCOVERY, FEATURE_LEVEL_KNOWN};
+use crate::cluster::{
+    FEATURE_LEVEL_AUTH, FEATURE_LEVEL_CONFIGURATOR, FEATURE_LEVEL_DISCOVERY, FEATURE_LEVEL_KNOWN,
+};
 use crate::log_position::LogPosition;
 use crate::outcome::deleted;
 use crate::snapshot::SnapshotError;
@@ -31,10 +33,11 @@ const SHIPPED: [(&str, &str, &[&str]); 7] = [
     ),
     (
         "operator",
-        "Runs the nodes: inventory, discovery, power, consoles, locks, boot parameters",
+        "Runs the nodes: inventory, discovery, power, consoles, locks, boot parameters, templates of files",
         &[
             "*.read",
             "bss.write",
+            "configurator.write",
             "console.write",
             "discovery.write",
             "power.write",
@@ -62,6 +65,7 @@ const SHIPPED: [(&str, &str, &[&str]); 7] = [
             "auth.*",
             "bmc-credential.*",
             "cluster.read",
+            "configurator-secret.*",
             "watch.read",
         ],
     ),
@@ -74,8 +78,9 @@ const SHIPPED: [(&str, &str, &[&str]); 7] = [
     ("node", "Nothing beyond what every node may", &[]),
 ];
 
-/// From which level on these roles are as [`SHIPPED`] has them, and their permissions before it.
-const BEFORE: [(u32, &str, &[&str]); 2] = [
+/// Up to which level, not with it, these roles have these permissions; of one role the lower level first. What is not here is as
+/// [`SHIPPED`] has it.
+const BEFORE: [(u32, &str, &[&str]); 4] = [
     (
         FEATURE_LEVEL_DISCOVERY,
         "operator",
@@ -86,30 +91,51 @@ const BEFORE: [(u32, &str, &[&str]); 2] = [
         "security-admin",
         &["audit.read", "auth.*", "cluster.read", "watch.read"],
     ),
+    (
+        FEATURE_LEVEL_CONFIGURATOR,
+        "operator",
+        &[
+            "*.read",
+            "bss.write",
+            "console.write",
+            "discovery.write",
+            "power.write",
+            "smd.write",
+            "watch.write",
+        ],
+    ),
+    (
+        FEATURE_LEVEL_CONFIGURATOR,
+        "security-admin",
+        &[
+            "audit.read",
+            "auth.*",
+            "bmc-credential.*",
+            "cluster.read",
+            "watch.read",
+        ],
+    ),
+];
+/// Levels with which the shipped roles became what they were until the next of them.
+const CHANGED_AT: [u32; 3] = [
+    FEATURE_LEVEL_AUTH,
+    FEATURE_LEVEL_DISCOVERY,
+    FEATURE_LEVEL_CONFIGURATOR,
 ];
 
-static SHIPPED_ROLES: LazyLock<Vec<Arc<Role>>> = LazyLock::new(|| {
-    SHIPPED
-        .iter()
-        .map(|role| shipped(role, FEATURE_LEVEL_KNOWN))
-        .collect()
-});
-static SHIPPED_BEFORE: LazyLock<Vec<Arc<Role>>> = LazyLock::new(|| {
-    let before = FEATURE_LEVEL_DISCOVERY - 1;
-    SHIPPED.iter().map(|role| shipped(role, before)).collect()
-});
+/// In the order of [`CHANGED_AT`].
+static SHIPPED_ROLES: LazyLock<[Vec<Arc<Role>>; CHANGED_AT.len()]> =
+    LazyLock::new(|| CHANGED_AT.map(|level| SHIPPED.iter().map(|role| shipped(role, level)).collect()));
 
 /// The roles that this version ships, in the order in which they are shown, as they are in a cluster whose members all have it.
 pub fn shipped_roles() -> &'static [Arc<Role>] {
-    &SHIPPED_ROLES
+    shipped_at(FEATURE_LEVEL_KNOWN)
 }
 
 /// As [`shipped_roles`], in a cluster at this feature level.
 pub(super) fn shipped_at(level: u32) -> &'static [Arc<Role>] {
-    match level < FEATURE_LEVEL_DISCOVERY {
-        true => &SHIPPED_BEFORE,
-        false => &SHIPPED_ROLES,
-    }
+    let place = CHANGED_AT.iter().rposition(|changed| *changed <= level);
+    &SHIPPED_ROLES[place.unwrap_or_default()]
 }
 
 fn shipped((name, description, permissions): &(&str, &str, &[&str]), level: u32) -> Arc<Role> {
@@ -310,6 +336,16 @@ mod tests {
             line => line,
         });
         assert_eq!(lines(7), at_level_7);
+        let at_level_8 = [
+            "viewer: *.read",
+            "operator: *.read bss.write configurator.write console.write discovery.write power.write smd.write watch.write",
+            at_level_6[2],
+            "security-admin: audit.read auth.* bmc-credential.* cluster.read configurator-secret.* watch.read",
+            "admin: *.*",
+            "service: bss.* smd.* watch.*",
+            "node: ",
+        ];
+        assert_eq!(lines(8), at_level_8);
         assert_eq!(shipped_roles(), shipped_at(FEATURE_LEVEL_KNOWN));
     }
 
@@ -324,6 +360,13 @@ mod tests {
         ] {
             assert!(!may_at(6, role, permission), "{role}: {permission}");
             assert!(may_at(7, role, permission), "{role}: {permission}");
+        }
+        for (role, permission) in [
+            ("operator", "configurator.write"),
+            ("security-admin", "configurator-secret.write"),
+        ] {
+            assert!(!may_at(7, role, permission), "{role}: {permission}");
+            assert!(may_at(8, role, permission), "{role}: {permission}");
         }
     }
 
@@ -396,6 +439,14 @@ mod tests {
             ("security-admin", "power.write", false),
             ("admin", "firmware.write", true),
             ("admin", "bmc-credential.write", true),
+            ("viewer", "configurator.read", true),
+            ("viewer", "configurator-secret.read", false),
+            ("operator", "configurator-secret.read", false),
+            ("operator", "configurator-secret.write", false),
+            ("boot-admin", "configurator.write", false),
+            ("security-admin", "configurator-secret.read", true),
+            ("security-admin", "configurator.write", false),
+            ("admin", "configurator-secret.read", true),
         ] {
             assert_eq!(may(role, permission), expected, "{role}: {permission}");
         }

@@ -79,7 +79,7 @@ pub(super) fn key_sha256(field: &str, text: &str) -> Result<String, Rejection> {
 }
 
 /// What a credential is for, in one spelling: `bmc:<xname>`, `address:<address>`, `group:<label>` or `default`.
-pub(super) fn scope(field: &str, text: &str) -> Result<String, Rejection> {
+pub(crate) fn scope(field: &str, text: &str) -> Result<String, Rejection> {
     if text.len() > CREDENTIAL_SCOPE_BYTES_MAX {
         let problem = format!("it has more than {CREDENTIAL_SCOPE_BYTES_MAX} bytes");
         return Err(Rejection::invalid(field, problem));

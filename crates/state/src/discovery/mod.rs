@@ -18,6 +18,7 @@ use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
 pub use self::credentials::{credential_secret, next_password_name};
+pub(crate) use self::forms::scope as credential_scope;
 
 use self::bmcs::Bmcs;
 use self::credentials::Credentials;

@@ -78,6 +78,7 @@ mod snapshots_of_discovery;
 mod subnets;
 mod subscriptions;
 mod support;
+mod templates;
 mod together;
 mod trials;
 mod unknown_clients;

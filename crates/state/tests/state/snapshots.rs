@@ -27,7 +27,7 @@ use crate::{
     boot_rollouts, boot_sessions, cloud_init_groups, cluster_defaults, create_components, deleted_subnets,
     dhcp_leases, dhcp_policies, discoveries, ethernet_interfaces, firmware, groups, hardware, held_addresses,
     images, instance_info, instances, jobs, join_tokens, node_maps, partitions, power_maps, profiles,
-    redfish_endpoints, reservations, subnets, subscriptions, unknown_clients, xname_rules,
+    redfish_endpoints, reservations, subnets, subscriptions, templates, unknown_clients, xname_rules,
 };
 
 /// One object of every kind.
@@ -96,6 +96,7 @@ fn full() -> Log {
     log.ok(deleted_subnets::delete_subnet("10.98.0.0/16"));
     with_rights(&mut log);
     with_discovery(&mut log);
+    log.ok(templates::put(templates::template("motd", "Welcome")));
     log
 }
 
@@ -160,7 +161,7 @@ fn kind_name(row: Row) -> &'static str {
         Row::Header(header) => {
             assert_eq!(
                 (header.format, header.applied_index, header.cluster_name.as_str()),
-                (1, 51, "prod")
+                (1, 53, "prod")
             );
             "header"
         }
@@ -216,6 +217,7 @@ fn kind_name(row: Row) -> &'static str {
         Row::FirmwareInventory(_) => "firmware",
         Row::Job(_) => "job",
         Row::JobTarget(_) => "job target",
+        Row::Template(_) => "template",
     }
 }
 
@@ -249,6 +251,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
         "record",
         "boot configuration",
         "rollout",
+        "version",
         "version",
         "version",
         "version",
@@ -288,6 +291,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
         "firmware",
         "job",
         "job target",
+        "template",
     ];
     assert_eq!(kinds, expected);
 }
@@ -397,6 +401,8 @@ fn a_key_of_nothing_finds_nothing() {
         [&[RowKind::Job as u8][..], b"none"].concat(),
         [&[RowKind::JobTarget as u8][..], b"\0\0\x01"].concat(),
         [&[RowKind::JobTarget as u8][..], b"none\0\0\0\0\x01"].concat(),
+        [&[RowKind::Template as u8][..], b"none"].concat(),
+        [&[RowKind::Template as u8][..], b"\xff"].concat(),
     ];
     for bytes in unknown {
         assert_eq!(

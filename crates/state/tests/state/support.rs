@@ -8,6 +8,7 @@ use proto::boot_file::v1::{BootFileCommand, boot_file_command};
 use proto::bss::v1::{BssCommand, bss_command};
 use proto::cloud_init::v1::{CloudInitCommand, cloud_init_command};
 use proto::cluster::v1::{ClusterCommand, cluster_command};
+use proto::configurator::v1::{ConfiguratorCommand, configurator_command};
 use proto::dhcp::v1::{DhcpCommand, dhcp_command};
 use proto::discovery::v1::{DiscoveryCommand, discovery_command};
 use proto::http::v1::{Change, ObjectMeta};
@@ -248,4 +249,5 @@ into_command! {
     job_command, Job, JobCommand: CreateJob ClaimJob ReportJob EndJob CancelJob DeleteJobs;
     discovery_command, Discovery, DiscoveryCommand: PutBmcs AssignXname TrustKey DeleteBmcs PutXnameRule
         DeleteXnameRule PutCredential DeleteCredential PutNextPassword KeepNextPassword PutFirmware;
+    configurator_command, Configurator, ConfiguratorCommand: PutTemplate DeleteTemplate GrantSecrets;
 }

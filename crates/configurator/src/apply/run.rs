@@ -1,0 +1,303 @@
+//! One set of files, from rendered to in place and read.
+
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::index::{Index, KeptFile, Version};
+use super::plan::{Change, ChangeKind, Plan};
+use super::replace::Replaced;
+use super::stage::Stage;
+use super::state_dir::{Locked, StateDir};
+use super::{ApplyError, FileSet, Rendered, diff};
+use crate::file::revision_of;
+
+/// How files are applied.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wish {
+    /// Files that this program has not written are replaced, too, and kept as revision 0.
+    pub adopt: bool,
+    /// A set that was rolled back is applied again; without it stays as it is.
+    pub release: bool,
+}
+
+/// What became of a set.
+#[derive(Debug)]
+pub struct Applied {
+    /// The set.
+    pub set: String,
+    /// Revision of the state that it was made of.
+    pub revision: u64,
+    /// What was done.
+    pub outcome: Outcome,
+    /// The files that changed.
+    pub changes: Vec<Changed>,
+    /// For people: what was not checked.
+    pub notes: Vec<String>,
+    /// Whether the reload hook was run, and succeeded.
+    pub reloaded: bool,
+    /// What failed after the files were in their place.
+    pub problem: Option<ApplyError>,
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// All files say already what they are to say.
+    Unchanged,
+    /// Files were replaced.
+    Replaced,
+    /// The set was rolled back and is left as it is.
+    Held,
+}
+
+/// A file that was changed.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Changed {
+    /// Where it is.
+    pub destination: PathBuf,
+    /// What became of it.
+    pub kind: ChangeKind,
+    /// Lines that were added.
+    pub added: usize,
+    /// Lines that were taken away.
+    pub removed: usize,
+}
+
+/// What would change; nothing is written.
+///
+/// # Errors
+/// A destination that is not to be replaced.
+pub fn plan(set: &FileSet, rendered: &Rendered, state: &StateDir, adopt: bool) -> Result<Plan, ApplyError> {
+    Plan::of(set, rendered, state.index(&set.name)?.current(), adopt)
+}
+
+/// Checks the files by the programs that read them, in a temporary folder; what could not be checked.
+///
+/// # Errors
+/// What a checker does not accept.
+pub fn check(set: &FileSet, rendered: &Rendered) -> Result<Vec<String>, ApplyError> {
+    let plan = Plan::unplaced(set, rendered)?;
+    let stage = Stage::of(set, &plan, &std::env::temp_dir())?;
+    super::check::all(set, &plan, &stage.new_dir())
+}
+
+/// Puts the files in their place, if they say something else than those that are there: staged, checked, all or none. Then the
+/// reload hook is run; one that was due and has not succeeded is run even if nothing has changed since.
+///
+/// # Errors
+/// Nothing was changed then, unless it is [`ApplyError::HalfDone`]. A hook that fails is [`Applied::problem`].
+pub fn apply(
+    set: &FileSet,
+    rendered: &Rendered,
+    state: &Locked<'_>,
+    wish: Wish,
+) -> Result<Applied, ApplyError> {
+    let mut index = state.index(&set.name)?;
+    if index.held && !wish.release {
+        return Ok(Applied::new(set, rendered.revision, Outcome::Held));
+    }
+    let plan = Plan::of(set, rendered, index.current(), wish.adopt)?;
+    let back_to = None;
+    let commit = Commit {
+        set,
+        plan,
+        back_to,
+        state,
+    };
+    commit.run(&mut index)
+}
+
+/// A plan that is carried out.
+pub(crate) struct Commit<'a> {
+    pub(crate) set: &'a FileSet,
+    pub(crate) plan: Plan,
+    /// The version that the files are of, if they are of one that is kept: the set is held then.
+    pub(crate) back_to: Option<&'a str>,
+    pub(crate) state: &'a Locked<'a>,
+}
+
+impl Commit<'_> {
+    /// Carries it out.
+    pub(crate) fn run(&self, index: &mut Index) -> Result<Applied, ApplyError> {
+        let outcome = match self.plan.is_empty() {
+            true => Outcome::Unchanged,
+            false => Outcome::Replaced,
+        };
+        let mut applied = Applied::new(self.set, self.plan.revision, outcome);
+        if outcome == Outcome::Replaced {
+            applied.notes = self.replace(index)?;
+            let changes = self.plan.changes.iter();
+            applied.changes = changes.map(|change| changed(change, self.plan.secret)).collect();
+        } else {
+            self.note(index)?;
+        }
+        self.reload(index, &mut applied)?;
+        Ok(applied)
+    }
+
+    fn replace(&self, index: &mut Index) -> Result<Vec<String>, ApplyError> {
+        let name = &self.set.name;
+        let stage = Stage::of(self.set, &self.plan, self.set.folder())?;
+        let notes = super::check::all(self.set, &self.plan, &stage.new_dir())?;
+        let before = index.clone();
+        self.keep_foreign(index)?;
+        if self.set.reload.is_some() {
+            // before anything is replaced: whoever is killed between that and the hook owes it
+            index.reload_pending = true;
+            self.state.write_index(name, index)?;
+        }
+        let replaced = Replaced::all(self.set, &self.plan, &stage).inspect_err(|_| {
+            // a hook that is not due does no harm, an index that cannot be written is told by the next apply
+            let _ = self.state.write_index(name, &before);
+        })?;
+        match self.settle(index) {
+            Ok(()) => Ok(notes),
+            Err(error) => Err(replaced.undo(error)),
+        }
+    }
+
+    /// Remembers what is in place now.
+    fn settle(&self, index: &mut Index) -> Result<(), ApplyError> {
+        match self.back_to {
+            Some(id) => index.current = Some(id.to_owned()),
+            None => self.remember(index)?,
+        }
+        index.held = self.back_to.is_some();
+        self.state.write_index(&self.set.name, index)
+    }
+
+    /// The same where no file had to be replaced: they were there already, the configuration has moved them, or a set is held or
+    /// released.
+    fn note(&self, index: &mut Index) -> Result<(), ApplyError> {
+        let known = match self.back_to {
+            Some(id) => index.current.as_deref() == Some(id),
+            None => self.is_current(index),
+        };
+        match known {
+            false => self.settle(index),
+            true if index.held != self.back_to.is_some() => {
+                index.held = self.back_to.is_some();
+                self.state.write_index(&self.set.name, index)
+            }
+            true => Ok(()),
+        }
+    }
+
+    /// Keeps files that this program has not written, before they are replaced.
+    fn keep_foreign(&self, index: &mut Index) -> Result<(), ApplyError> {
+        let present = self.plan.changes.iter().filter_map(|change| {
+            let present = change.present.as_ref()?;
+            let is_ours = revision_of(&present.text()).is_some()
+                || index
+                    .current()
+                    .is_some_and(|last| last.wrote(&change.destination, &present.bytes));
+            let path = change.wanted.as_ref().map_or("", |wanted| wanted.path.as_str());
+            (!is_ours).then_some((
+                KeptFile::new(&change.destination, path, &present.bytes),
+                present.bytes.as_slice(),
+            ))
+        });
+        let (files, texts): (Vec<_>, Vec<_>) = present.unzip();
+        if files.is_empty() {
+            return Ok(());
+        }
+        let version = self.version(index.new_id(0), 0, files);
+        self.state
+            .keep_texts(&self.set.name, &version, texts.into_iter(), None)?;
+        index.versions.push(version);
+        Ok(())
+    }
+
+    /// Keeps the files of the plan as the current version.
+    fn remember(&self, index: &mut Index) -> Result<(), ApplyError> {
+        let files = self.plan.places.iter();
+        let files = files.map(|place| KeptFile::new(&place.destination, &place.path, place.text.as_bytes()));
+        let version = self.version(
+            index.new_id(self.plan.revision),
+            self.plan.revision,
+            files.collect(),
+        );
+        self.state
+            .keep(&self.set.name, &version, &self.plan, index.current())?;
+        let old = index.add(version, self.state.keeps());
+        self.state.forget(&self.set.name, &old);
+        Ok(())
+    }
+
+    fn version(&self, id: String, revision: u64, files: Vec<KeptFile>) -> Version {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+        Version {
+            id,
+            revision,
+            at_s: since_epoch.map_or(0, |since| since.as_secs()),
+            secret: self.plan.secret,
+            files,
+        }
+    }
+
+    /// Whether the current version has the files of the plan.
+    fn is_current(&self, index: &Index) -> bool {
+        let planned = self.plan.places.iter().map(|place| &place.destination);
+        index
+            .current()
+            .is_some_and(|version| version.files.iter().map(|file| &file.destination).eq(planned))
+    }
+
+    fn reload(&self, index: &mut Index, applied: &mut Applied) -> Result<(), ApplyError> {
+        let Some(reload) = self.set.reload.as_ref().filter(|_| index.reload_pending) else {
+            return Ok(());
+        };
+        let changed: Vec<String> = applied
+            .changes
+            .iter()
+            .map(|change| change.destination.display().to_string())
+            .collect();
+        let (changed, revision) = (changed.join("\n"), applied.revision.to_string());
+        let environment = [
+            ("CHAMOIS_FILE_SET", self.set.name.as_str()),
+            ("CHAMOIS_REVISION", &revision),
+            ("CHAMOIS_CHANGED", &changed),
+        ];
+        match reload.run(&[], &environment) {
+            Ok(()) => {
+                applied.reloaded = true;
+                index.reload_pending = false;
+                self.state.write_index(&self.set.name, index)
+            }
+            Err(problem) => {
+                applied.problem = Some(ApplyError::Reload {
+                    program: reload.program().to_owned(),
+                    problem,
+                });
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Applied {
+    fn new(set: &FileSet, revision: u64, outcome: Outcome) -> Applied {
+        Applied {
+            set: set.name.clone(),
+            revision,
+            outcome,
+            changes: Vec::new(),
+            notes: Vec::new(),
+            reloaded: false,
+            problem: None,
+        }
+    }
+}
+
+fn changed(change: &Change, secret: bool) -> Changed {
+    // how many lines a file with secrets has is nobody's business either
+    let (added, removed) = if secret { (0, 0) } else { diff::counts(change) };
+    Changed {
+        destination: change.destination.clone(),
+        kind: change.kind,
+        added,
+        removed,
+    }
+}
