@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 use clap::{ArgMatches, Args};
 use proto::http::v1::{FieldChange, ObjectChange, WouldChange};
-use rpc::client::Trials;
+use rpc::client::{ONLY_TRIED, Trials};
 
 use crate::args::GlobalArgs;
 use crate::error::CliError;
@@ -46,9 +46,13 @@ pub(crate) fn is_asked(matches: &ArgMatches) -> bool {
 /// # Errors
 /// The verb's own; and one that wrote nothing has ended well or badly without being tried.
 pub(crate) fn end(global: &GlobalArgs, trials: &Trials, ended: Result<(), CliError>) -> Result<(), CliError> {
-    match trials.would_change() {
-        Some(told) => output::object(global, ("chamois.http.v1.WouldChange", &told), "", || text(&told)),
-        None => ended,
+    let Some(told) = trials.would_change() else {
+        return ended;
+    };
+    output::object(global, ("chamois.http.v1.WouldChange", &told), "", || text(&told))?;
+    match ended {
+        Err(error) if !error.to_string().contains(ONLY_TRIED) => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -147,6 +151,16 @@ mod tests {
         let expected = "would be updated: boot configuration compute\n  params: \"a\" -> \"b\"\n\
                         and 3 more objects\nnothing was changed";
         assert_eq!(text(&told), expected);
+    }
+
+    /// That a later write of the verb would be refused is no success.
+    #[test]
+    fn the_trial_is_the_end_but_a_refusal_is_an_error() {
+        let global = GlobalArgs::default();
+        let nothing = Trials::new([]);
+        let refused = || Err(CliError::from(tonic::Status::not_found("no such group")));
+        assert_eq!(end(&global, &nothing, refused()).unwrap_err().exit_code(), 3);
+        end(&global, &nothing, Ok(())).unwrap();
     }
 
     /// The same values again are a write, and no change.

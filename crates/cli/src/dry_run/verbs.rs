@@ -142,6 +142,7 @@ mod tests {
             "break-glass",
             "files of a member's host, for when nothing else works",
         ),
+        ("complete-names", "reads"),
         ("config", "the client's own file"),
         ("console", "a stream"),
         ("demo", "a cluster of its own"),

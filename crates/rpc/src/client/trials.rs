@@ -11,6 +11,9 @@ use tonic::{Code, Status};
 
 use crate::{VALIDATE_ONLY, WOULD_CHANGE};
 
+/// How a write ends that was tried out.
+pub const ONLY_TRIED: &str = "it was only tried out; nothing was changed";
+
 /// What becomes of the calls of a client that changes nothing, and what they would have changed. Clones share it.
 ///
 /// A write that was tried out ends with `CANCELLED`: whatever its caller would do next supposes that it was made.
@@ -68,7 +71,7 @@ impl Trials {
         all.validate_only = true;
         all.changes.extend(told.changes);
         all.left_out += told.left_out;
-        Status::new(Code::Cancelled, "it was only tried out; nothing was changed")
+        Status::new(Code::Cancelled, ONLY_TRIED)
     }
 
     fn told(&self) -> std::sync::MutexGuard<'_, Option<WouldChange>> {
