@@ -5,10 +5,13 @@
 
 mod error;
 mod file;
+mod fixed_hosts;
 mod host_name;
 mod inventory;
+mod lines;
 mod natural;
 mod nearest;
+mod network_boot;
 mod options;
 mod quoting;
 mod target;
