@@ -5,14 +5,14 @@ use configurator::{File, Options, Target, View, render, target};
 use crate::inventory::inventory;
 
 /// A target with options.
-pub struct Case {
+pub(crate) struct Case {
     /// The target's name; behind a dash what is special.
-    pub name: &'static str,
-    pub options: &'static [(&'static str, &'static str)],
+    pub(crate) name: &'static str,
+    pub(crate) options: &'static [(&'static str, &'static str)],
 }
 
 impl Case {
-    pub fn target(&self) -> &'static Target {
+    pub(crate) fn target(&self) -> &'static Target {
         let all = configurator::targets().iter();
         let fits = all.filter(|target| {
             let rest = self.name.strip_prefix(target.name);
@@ -22,25 +22,25 @@ impl Case {
             .unwrap_or_else(|| panic!("{} begins with no target's name", self.name))
     }
 
-    pub fn options(&self) -> Options {
+    pub(crate) fn options(&self) -> Options {
         let pairs = self.options.iter();
         Options::new(pairs.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
     }
 
     /// Its files.
-    pub fn files(&self, view: &View) -> Vec<File> {
+    pub(crate) fn files(&self, view: &View) -> Vec<File> {
         render(self.target(), view, &self.options()).unwrap_or_else(|error| panic!("{}: {error}", self.name))
     }
 }
 
 /// The inventory of the tests.
-pub fn view() -> View {
+pub(crate) fn view() -> View {
     View::of(&inventory())
 }
 
 /// The plain case of a target.
 #[allow(dead_code, reason = "shared with a test that has no use for it")]
-pub fn plain(name: &str) -> &'static Case {
+pub(crate) fn plain(name: &str) -> &'static Case {
     assert_eq!(target(name).map(|target| target.name), Ok(name));
     CASES
         .iter()
@@ -50,7 +50,7 @@ pub fn plain(name: &str) -> &'static Case {
 
 /// Every case of one target.
 #[allow(dead_code, reason = "shared with a test that has no use for it")]
-pub fn of(name: &str) -> impl Iterator<Item = &'static Case> {
+pub(crate) fn of(name: &str) -> impl Iterator<Item = &'static Case> {
     CASES.iter().filter(move |case| case.target().name == name)
 }
 
@@ -58,7 +58,7 @@ const fn case(name: &'static str, options: &'static [(&'static str, &'static str
     Case { name, options }
 }
 
-pub const CASES: &[Case] = &[
+pub(crate) const CASES: &[Case] = &[
     case("chrony", &[]),
     case(
         "chrony--options",

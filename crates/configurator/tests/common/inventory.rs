@@ -12,10 +12,10 @@ use proto::watch::v1::Object;
 use proto::watch::v1::object::{Kind, Value};
 
 /// The revision that the files of the tests are made of.
-pub const REVISION: u64 = 4_711;
+pub(crate) const REVISION: u64 = 4_711;
 
 /// The cluster, whole.
-pub fn inventory() -> Inventory {
+pub(crate) fn inventory() -> Inventory {
     let mut inventory = Inventory::new("prod");
     for object in objects() {
         inventory.put(object);
@@ -25,7 +25,7 @@ pub fn inventory() -> Inventory {
 }
 
 /// Its objects, in the order in which a watch would tell them.
-pub fn objects() -> Vec<Object> {
+pub(crate) fn objects() -> Vec<Object> {
     let mut objects = vec![object(
         Kind::ClusterDefaults,
         "",

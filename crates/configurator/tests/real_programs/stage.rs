@@ -25,7 +25,7 @@ const PACKAGES: &[(&str, &str)] = &[
 ];
 
 /// Whether these tests were asked for; says so if they were not.
-pub fn is_wanted(test: &str) -> bool {
+pub(crate) fn is_wanted(test: &str) -> bool {
     let wanted = std::env::var("CHAMOIS_E2E").is_ok_and(|value| value == "1");
     if !wanted {
         eprintln!("*** NOT RUN: {test} starts real programs; set CHAMOIS_E2E=1 to run it ***");
@@ -34,12 +34,12 @@ pub fn is_wanted(test: &str) -> bool {
 }
 
 /// Files as they are staged before they go where they belong.
-pub struct Stage {
+pub(crate) struct Stage {
     dir: TempDir,
 }
 
 impl Stage {
-    pub fn of(files: &[File]) -> Stage {
+    pub(crate) fn of(files: &[File]) -> Stage {
         let dir = tempfile::tempdir().unwrap();
         let stage = Stage { dir };
         for file in files {
@@ -48,22 +48,22 @@ impl Stage {
         stage
     }
 
-    pub fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
 
-    pub fn path(&self, path: &str) -> PathBuf {
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.dir.path().join(path)
     }
 
-    pub fn write(&self, path: &str, text: &str) {
+    pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.path(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
 
     /// What the program of a check says to a file.
-    pub fn check(&self, check: &Check, path: &str) -> Output {
+    pub(crate) fn check(&self, check: &Check, path: &str) -> Output {
         let fill = |arg: &&str| {
             let file = self.path(path);
             let arg = arg.replace("{file}", file.to_str().unwrap());
@@ -84,7 +84,7 @@ impl Stage {
 }
 
 /// The program, which must be there.
-pub fn there(program: &str) -> &str {
+pub(crate) fn there(program: &str) -> &str {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let is_there = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
     if !is_there {
@@ -96,13 +96,13 @@ pub fn there(program: &str) -> &str {
 }
 
 /// Runs a program to its end.
-pub fn run(program: &str, args: &[&str]) -> Output {
+pub(crate) fn run(program: &str, args: &[&str]) -> Output {
     let mut command = Command::new(there(program));
     command.args(args).stdin(Stdio::null()).output().unwrap()
 }
 
 /// What it said, for an assertion.
-pub fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     let (out, err) = (
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
