@@ -6,6 +6,7 @@
 mod error;
 mod file;
 mod fixed_hosts;
+mod host;
 mod host_name;
 mod inventory;
 mod lines;

@@ -14,6 +14,8 @@ use serde::Serialize;
 
 use crate::Inventory;
 
+pub(crate) use places::Places;
+
 /// The inventory as files tell it. Whatever cannot be read in it (an address that is none, a component of no known type) is
 /// left out; every name of a host in it is one: letters, digits, `-`, `_` and dots.
 #[derive(Clone, Debug, Default, Serialize)]

@@ -13,11 +13,38 @@ mod kea;
 mod powerman;
 mod prometheus;
 mod rsyslog;
+mod service_discovery;
 mod slurm;
 mod ssh_known_hosts;
 mod warewulf;
 
+use proto::watch::v1::object::Kind;
+
 use crate::Target;
+
+/// Kinds that names and addresses depend on.
+const NAMES: &[Kind] = &[
+    Kind::Component,
+    Kind::EthernetInterface,
+    Kind::RedfishEndpoint,
+    Kind::Subnet,
+    Kind::DhcpPolicy,
+    Kind::Group,
+    Kind::InstanceInfo,
+    Kind::ClusterDefaults,
+];
+/// The same, and partitions.
+const NAMES_AND_PARTITIONS: &[Kind] = &[
+    Kind::Component,
+    Kind::EthernetInterface,
+    Kind::RedfishEndpoint,
+    Kind::Subnet,
+    Kind::DhcpPolicy,
+    Kind::Group,
+    Kind::Partition,
+    Kind::InstanceInfo,
+    Kind::ClusterDefaults,
+];
 
 /// All of them, sorted by name.
 pub(crate) const TARGETS: &[Target] = &[

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use configurator::{Options, render, target};
 
 use crate::cases::view;
+use crate::inventory::REVISION;
 use crate::stage::{Stage, is_wanted, run, said, there};
 
 const AT_MOST: Duration = Duration::from_secs(20);
@@ -92,21 +93,18 @@ fn free_port() -> u16 {
 
 /// The file with consoles on this machine, whose programs only wait.
 fn staged(port: u16) -> Stage {
-    let dir = tempfile::tempdir().unwrap();
-    let logs = dir.path().to_str().unwrap().to_owned();
+    let stage = Stage::of(&[]);
+    let dir = stage.dir().to_str().unwrap();
+    let server = format!("port={port}; loopback=ON; logdir=\"{dir}\"; pidfile=\"{dir}/pid\"; keepalive=ON");
     let values = [
-        ("device", "/bin/cat".to_owned()),
-        ("console-options", "logopts=\"timestamp\"".to_owned()),
-        (
-            "server",
-            format!("port={port}; loopback=ON; logdir=\"{logs}\"; pidfile=\"{logs}/pid\"; keepalive=ON"),
-        ),
+        ("device", "/bin/cat"),
+        ("console-options", "logopts=\"timestamp\""),
+        ("server", &server),
     ];
-    let options = Options::new(values.map(|(name, value)| (name.to_owned(), value)));
-    let files = render(target("conman").unwrap(), &view(), &options).unwrap();
-    let stage = Stage::of(&files);
-    // the folder stays as long as the stage does
-    std::mem::forget(dir);
+    let options = Options::new(values.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    for file in render(target("conman").unwrap(), &view(), &options).unwrap() {
+        stage.write(&file.path, &file.text(REVISION));
+    }
     stage
 }
 

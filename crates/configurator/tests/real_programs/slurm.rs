@@ -2,6 +2,7 @@
 //! the nodes.
 
 use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
@@ -14,8 +15,9 @@ const AT_MOST: Duration = Duration::from_secs(30);
 /// What a site's own slurm.conf says, the least that slurmctld takes without munge.
 fn slurm_conf(stage: &Stage) -> String {
     let dir = stage.dir().to_str().unwrap();
+    let port = free_port();
     format!(
-        "ClusterName=check\nSlurmctldHost=localhost\nSlurmctldPort=0\nAuthType=auth/none\nCredType=cred/none\n\
+        "ClusterName=check\nSlurmctldHost=localhost\nSlurmctldPort={port}\nAuthType=auth/none\nCredType=cred/none\n\
          SlurmUser=root\nStateSaveLocation={dir}/state\nSlurmctldPidFile={dir}/pid\nMailProg=/bin/true\n\
          ProctrackType=proctrack/pgid\nTopologyPlugin=topology/{}\ninclude nodes.conf\n",
         if stage.path("slurm/topology.conf").exists() {
@@ -59,6 +61,24 @@ fn said_by_slurmctld(stage: &Stage) -> Vec<String> {
     let _ = process.kill();
     let _ = process.wait();
     said
+}
+
+/// slurmctld looks every node up: in its own mount namespace they are all here.
+fn hosts() -> String {
+    let names: Vec<String> = view()
+        .nodes
+        .into_iter()
+        .map(|node| format!("127.0.0.1 {}\n", node.name))
+        .collect();
+    format!("127.0.0.1 localhost\n{}", names.concat())
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 fn is_read(said: &[String]) -> bool {

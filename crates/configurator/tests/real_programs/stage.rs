@@ -22,6 +22,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("slurmctld", "slurmctld"),
     ("slurmd", "slurmd"),
     ("ssh-keygen", "openssh-client"),
+    ("unshare", "util-linux"),
 ];
 
 /// Whether these tests were asked for; says so if they were not.

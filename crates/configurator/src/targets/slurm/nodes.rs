@@ -10,6 +10,8 @@ use crate::{Error, Node, Options};
 /// What a disabled node is told to be; whoever enables it in SMD resumes it in Slurm.
 const DISABLED: &str = "State=DRAIN Reason=\"disabled in Chamois\"";
 const ENABLED: &str = "State=UNKNOWN";
+/// What has no address is not there yet, and slurmctld would look for it, for seconds, at each start.
+const WITHOUT_ADDRESS: &str = "State=FUTURE";
 
 pub(super) fn lines(nodes: &[&Node], options: &Options) -> Result<String, Error> {
     let parameters = Parameters::of(options)?;
@@ -68,7 +70,11 @@ impl<'a> Parameters<'a> {
             true => format!("Feature={}", node.groups.join(",")),
             false => String::new(),
         };
-        let state = if node.enabled { ENABLED } else { DISABLED };
+        let state = match (node.address(), node.enabled) {
+            (None, _) => WITHOUT_ADDRESS,
+            (Some(_), true) => ENABLED,
+            (Some(_), false) => DISABLED,
+        };
         let parts = [known, &features, state];
         let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         parts.join(" ")

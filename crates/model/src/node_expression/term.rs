@@ -1,0 +1,122 @@
+//! A name, or many that differ by numbers in brackets, or a group.
+
+use crate::NodeNames;
+use crate::node_names::Index;
+
+use super::{NODE_NAMES_MAX, too_many, wildcard};
+
+/// What stands between two operators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Term {
+    at: usize,
+    parts: Vec<Part>,
+}
+
+/// A piece of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Text(String),
+    /// What stands in brackets.
+    Numbers(Vec<Index>),
+}
+
+impl Term {
+    /// `at` is where it begins. Not for groups of which there are too many, nor names.
+    pub(super) fn new(at: usize, parts: Vec<Part>) -> Result<Term, String> {
+        let term = Term { at, parts };
+        match term.count() <= NODE_NAMES_MAX {
+            true => Ok(term),
+            false => Err(too_many()),
+        }
+    }
+
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
+    pub(super) fn is_group(&self) -> bool {
+        matches!(self.parts.first(), Some(Part::Text(text)) if text.starts_with('@'))
+    }
+
+    pub(super) fn is_wildcard(&self) -> bool {
+        let has = |part: &Part| matches!(part, Part::Text(text) if text.contains(['*', '?']));
+        !self.is_group() && self.parts.iter().any(has)
+    }
+
+    /// Names or groups that it spells.
+    pub(super) fn count(&self) -> usize {
+        let numbers = self.parts.iter().map(|part| match part {
+            Part::Text(_) => 1,
+            Part::Numbers(numbers) => numbers.len(),
+        });
+        numbers.fold(1, usize::saturating_mul)
+    }
+
+    pub(super) fn expand(
+        &self,
+        group: &mut dyn FnMut(&str) -> Result<NodeNames, String>,
+    ) -> Result<NodeNames, String> {
+        let spelled = self.spelled();
+        if self.is_group() {
+            let mut found = NodeNames::default();
+            for name in &spelled {
+                let members = group(name.trim_start_matches('@'))?;
+                if found.len() + members.len() > NODE_NAMES_MAX {
+                    return Err(too_many());
+                }
+                found = found.union(members);
+            }
+            return Ok(found);
+        }
+        if self.is_wildcard() {
+            let all = group("*")?;
+            let fits = |name: &&str| spelled.iter().any(|mask| wildcard::fits(mask, name));
+            return Ok(all.iter().filter(fits).collect());
+        }
+        Ok(spelled.iter().collect())
+    }
+
+    /// Each way to choose a number for each bracket.
+    fn spelled(&self) -> Vec<String> {
+        let mut spelled = vec![String::new()];
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => spelled.iter_mut().for_each(|so_far| so_far.push_str(text)),
+                Part::Numbers(numbers) => {
+                    let with_each = |so_far: &String| -> Vec<String> {
+                        numbers.iter().map(|number| format!("{so_far}{number}")).collect()
+                    };
+                    spelled = spelled.iter().flat_map(with_each).collect();
+                }
+            }
+        }
+        spelled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn term(parts: &[&str]) -> Term {
+        let part = |text: &&str| match text.strip_prefix('[') {
+            Some(numbers) => Part::Numbers(numbers.split(' ').map(|n| Index::of(n).unwrap()).collect()),
+            None => Part::Text((*text).to_owned()),
+        };
+        Term::new(0, parts.iter().map(part).collect()).unwrap()
+    }
+
+    #[test]
+    fn brackets_are_combined_with_each_other() {
+        let term = term(&["x", "[1 2", "c", "[0 01"]);
+        assert_eq!(term.count(), 4);
+        assert_eq!(term.spelled(), ["x1c0", "x1c01", "x2c0", "x2c01"]);
+    }
+
+    #[test]
+    fn a_sign_in_the_middle_makes_no_group() {
+        assert!(term(&["@a", "[1 2"]).is_group());
+        assert!(!term(&["a@b"]).is_group());
+        assert!(term(&["a*"]).is_wildcard() && !term(&["@*"]).is_wildcard());
+    }
+}
