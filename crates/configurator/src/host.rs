@@ -10,8 +10,6 @@ pub(crate) struct Host<'a> {
     pub(crate) xname: &'a str,
     /// Without the domain that its address is in.
     pub(crate) name: &'a str,
-    /// Node id, of a node.
-    pub(crate) nid: Option<u64>,
     /// Each once, with the domain there; link-local ones are left out.
     pub(crate) addresses: Vec<(IpAddr, &'a str)>,
 }
@@ -31,16 +29,15 @@ impl Host<'_> {
 /// Nodes, then controllers, then the rest. `domain` is where addresses are that no subnet gives one; empty: in none.
 pub(crate) fn hosts<'a>(view: &'a View, domain: &'a str) -> Vec<Host<'a>> {
     let places = Places::of(&view.subnets);
-    let host = |xname: &'a str, name: &'a str, nid, interfaces: &'a [Interface]| Host {
+    let host = |xname: &'a str, name: &'a str, interfaces: &'a [Interface]| Host {
         xname,
         name,
-        nid,
         addresses: addresses(interfaces, &places, domain),
     };
     let nodes = view.nodes.iter();
-    let nodes = nodes.map(|node| host(&node.xname, &node.name, node.nid, &node.interfaces));
+    let nodes = nodes.map(|node| host(&node.xname, &node.name, &node.interfaces));
     let bmcs = view.bmcs.iter().map(|bmc| {
-        let mut host = host(&bmc.xname, &bmc.name, None, &bmc.interfaces);
+        let mut host = host(&bmc.xname, &bmc.name, &bmc.interfaces);
         if let Some(address) = bmc.address {
             let own = places.domain(address);
             host.addresses.retain(|(other, _)| *other != address);
@@ -50,7 +47,7 @@ pub(crate) fn hosts<'a>(view: &'a View, domain: &'a str) -> Vec<Host<'a>> {
         host
     });
     let others = view.others.iter();
-    let others = others.map(|other| host(&other.xname, &other.name, None, &other.interfaces));
+    let others = others.map(|other| host(&other.xname, &other.name, &other.interfaces));
     nodes.chain(bmcs).chain(others).collect()
 }
 
@@ -115,7 +112,6 @@ mod tests {
         let host = |name| Host {
             xname: "x0c0s0b0",
             name,
-            nid: None,
             addresses: vec![],
         };
         assert_eq!(host("bmc1").label("demo.example"), "bmc1");

@@ -15,6 +15,7 @@ mod nearest;
 mod network_boot;
 mod options;
 mod quoting;
+mod reverse_name;
 mod target;
 mod targets;
 mod template;

@@ -43,7 +43,7 @@ fn render(view: &View, options: &Options) -> Result<Vec<File>, Error> {
     let mut body = header("#", view, &format!("target {NAME}"));
     body.push_str("all:\n");
     if let Some(user) = options.get("user") {
-        let _ = writeln!(body, "  vars:\n    ansible_user: {}", yaml(user));
+        let _ = writeln!(body, "  vars:\n    ansible_user: {}", text(user));
     }
     body.push_str(if view.nodes.is_empty() {
         "  hosts: {}\n"
@@ -77,7 +77,7 @@ fn host(body: &mut String, node: &Node, by_name: bool) {
     let _ = writeln!(body, "    {}:", yaml(&node.name));
     let mut var = |name: &str, value: &str| {
         if !value.is_empty() {
-            let _ = writeln!(body, "      {name}: {}", yaml(value));
+            let _ = writeln!(body, "      {name}: {}", text(value));
         }
     };
     let address = node.address().filter(|_| !by_name);
@@ -99,6 +99,14 @@ fn host(body: &mut String, node: &Node, by_name: bool) {
         let _ = writeln!(body, "      nid: {nid}");
     }
     let _ = writeln!(body, "      enabled: {}", node.enabled);
+}
+
+/// Ansible takes the texts of variables for templates and would run what the inventory says: what looks like one is marked.
+fn text(value: &str) -> String {
+    match ["{{", "{%", "{#"].iter().any(|opening| value.contains(opening)) {
+        true => format!("!unsafe {}", yaml(value)),
+        false => yaml(value),
+    }
 }
 
 /// By the name that Ansible takes.
@@ -237,13 +245,23 @@ all:
             ("ungrouped", "group_ungrouped"),
             ("7up", "group_7up"),
             ("a.b:c-d", "a_b_c_d"),
-            ("é\n", "group___"),
+            ("é\n", "__"),
             ("", "group_"),
         ] {
-            let expected = if label == "é\n" { "__" } else { name };
-            assert_eq!(group_name("", label), expected, "{label:?}");
+            assert_eq!(group_name("", label), name, "{label:?}");
         }
         assert_eq!(group_name("role_", "7up"), "role_7up");
+    }
+
+    /// A role that somebody may set must not run a program where the inventory is read.
+    #[test]
+    fn what_looks_like_a_template_is_none() {
+        let mut inventory = small_inventory();
+        for role in ["{{ lookup('pipe', 'id') }}", "{% x %}", "{# x #}"] {
+            put_node(&mut inventory, "x1000c0s0b0n0", Some(1), role);
+            let text = body("ansible", &View::of(&inventory), &[]);
+            assert!(text.contains(&format!("role: !unsafe \"{role}\"\n")), "{text}");
+        }
     }
 
     #[test]
