@@ -14,6 +14,7 @@ const TABLE: &str = "rsyslog.d/chamois-hosts.json";
 
 /// rsyslogd reads the table when it checks, and it is staged elsewhere.
 const SCRIPT: &str = r#"
+PATH=$PATH:/usr/sbin
 sed "s|file=\"[^\"]*/chamois-hosts.json\"|file=\"$2/rsyslog.d/chamois-hosts.json\"|" "$1" | rsyslogd -N1 -f /dev/stdin
 "#;
 

@@ -14,6 +14,7 @@ const NAME: &str = "slurm";
 /// `slurmd -G` reads a whole configuration and ends; nodes.conf is part of one, so that it is included by one that says the
 /// least. A file of its own, because slurmd reads none of unknown size.
 const CHECK_NODES: &str = r#"
+PATH=$PATH:/usr/sbin
 conf=$(mktemp) || exit 1
 trap 'rm -f "$conf"' EXIT
 printf 'ClusterName=check\nSlurmctldHost=localhost\nNodeName=chamois-check\ninclude %s\n' "$1" >"$conf"

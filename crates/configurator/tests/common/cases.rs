@@ -58,7 +58,12 @@ const fn case(name: &'static str, options: &'static [(&'static str, &'static str
     Case { name, options }
 }
 
+/// A public key whose private half nobody has.
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB01ErL5xsg/Mgcu9T5JxzP+hTkVB1g2qPCnU05dEjsj";
+
 pub(crate) const CASES: &[Case] = &[
+    case("ansible", &[]),
+    case("ansible--options", &[("user", "root"), ("by-name", "true")]),
     case("chrony", &[]),
     case(
         "chrony--options",
@@ -68,6 +73,8 @@ pub(crate) const CASES: &[Case] = &[
             ("allow", "10.253.0.0/16, fd00::/8"),
         ],
     ),
+    case("clustershell", &[]),
+    case("clustershell--options", &[("source", "prod")]),
     case("conman", &[]),
     case(
         "conman--options",
@@ -97,6 +104,17 @@ pub(crate) const CASES: &[Case] = &[
             ("pool-lease", "2m"),
         ],
     ),
+    case("dns", &[("ns-address", "10.1.0.1, 10.1.0.2")]),
+    case(
+        "dns--options",
+        &[
+            ("domain", "elsewhere.example.org"),
+            ("ns", "ns1.example.org,ns2.example.org"),
+            ("mailbox", "admin@example.org"),
+            ("ttl", "300"),
+            ("directory", "/etc/bind/chamois"),
+        ],
+    ),
     case("dnsmasq", &[]),
     case(
         "dnsmasq--options",
@@ -106,6 +124,20 @@ pub(crate) const CASES: &[Case] = &[
             ("authoritative", "true"),
             ("dns", "true"),
         ],
+    ),
+    case("hosts", &[]),
+    case(
+        "hosts--options",
+        &[
+            ("domain", "elsewhere.example.org"),
+            ("nodes-only", "true"),
+            ("without-localhost", "true"),
+        ],
+    ),
+    case("http-sd", &[]),
+    case(
+        "http-sd--options",
+        &[("port", "9101"), ("by-name", "true"), ("all", "true")],
     ),
     case("kea", &[]),
     case(
@@ -121,13 +153,18 @@ pub(crate) const CASES: &[Case] = &[
     case(
         "powerman--options",
         &[
-            ("specification", "redfishpower-cray-windom"),
-            ("include", "/etc/powerman/redfishpower-cray-windom.dev"),
+            ("specification", "redfishpower-supermicro"),
+            ("include", "/etc/powerman/redfishpower-supermicro.dev"),
             ("command", "/bin/false {plugs} |&"),
             ("plugs", "xname"),
             ("plugs-per-device", "2"),
             ("listen", "127.0.0.1:20101"),
         ],
+    ),
+    case("prometheus", &[]),
+    case(
+        "prometheus--options",
+        &[("port", "9101"), ("by-name", "true"), ("all", "true")],
     ),
     case("rsyslog", &[]),
     case(
@@ -165,6 +202,11 @@ pub(crate) const CASES: &[Case] = &[
             ("addresses", "true"),
             ("topology", "none"),
         ],
+    ),
+    case("ssh-known-hosts", &[("ca", KEY)]),
+    case(
+        "ssh-known-hosts--options",
+        &[("host-key", KEY), ("domain", "elsewhere.example.org")],
     ),
     case("warewulf", &[]),
     case(

@@ -166,7 +166,7 @@ fn bad_nodes() -> Vec<Object> {
             &[("10.1.0.1000", "NMN"), ("10.1.0.101", "NMN")],
         ),
         // nothing at all but the node, of a role that is a site's own
-        node("x3000c0s6b0n0", Some(206), "Service's \"own\""),
+        node("x3000c0s6b0n0", Some(206), "site-own"),
         // no place
         node("rack 7", Some(207), "Compute"),
         // an interface of nobody

@@ -64,13 +64,10 @@ const fn damage(
 }
 
 const DAMAGES: &[Damage] = &[
-    damage(
-        "chrony",
-        "servers.conf",
-        "allow 10.1.0.0/16",
-        "allow 10.1.0.0/160",
-    ),
+    damage("ansible", ".yml", "  hosts:", "  hosts"),
+    damage("chrony", "servers.conf", "allow 10.1.0.0/16", "allow ten/16"),
     damage("chrony", "nodes.conf", "server ", "serve "),
+    damage("dns", "prod.example.org.zone", " SOA ", " SO "),
     damage("dnsmasq", ".conf", "dhcp-host=", "dhcp-hosts="),
     damage("dnsmasq", ".conf", "255.255.0.0", "255.255.0.0.0"),
     damage(

@@ -77,7 +77,7 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // SIGTERM would wait for the consoles' programs
+        // the consoles' programs end with their terminals
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -114,7 +114,8 @@ fn conmand_has_a_console_for_every_node() {
         return;
     }
     let port = free_port();
-    let daemon = Daemon::start(&staged(port), port);
+    let stage = staged(port);
+    let daemon = Daemon::start(&stage, port);
     assert_eq!(daemon.first_complaint(), None);
     let view = view();
     let mut names: Vec<&str> = view.nodes.iter().map(|node| node.name.as_str()).collect();

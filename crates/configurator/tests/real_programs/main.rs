@@ -10,5 +10,6 @@ mod inventory;
 
 mod checks;
 mod conman;
+mod names;
 mod slurm;
 mod stage;

@@ -13,6 +13,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("conman", "conman"),
     ("conmand", "conman"),
     ("dnsmasq", "dnsmasq-base"),
+    ("getent", "libc-bin"),
     ("kea-dhcp4", "kea-dhcp4-server"),
     ("named-checkzone", "bind9-utils"),
     ("nodeset", "clustershell"),
@@ -71,11 +72,7 @@ impl Stage {
             arg.replace("{dir}", self.dir().to_str().unwrap())
         };
         let args: Vec<String> = check.args.iter().map(fill).collect();
-        // a script has its program's name as its own
-        match check.program {
-            "sh" => there(check.args[2]),
-            program => there(program),
-        };
+        there(check.needs());
         let mut command = Command::new(check.program);
         command.args(args).current_dir(self.dir()).stdin(Stdio::null());
         command
