@@ -11,7 +11,8 @@ use zones::{Zone, zones};
 
 const NAME: &str = "dns";
 /// `named-checkzone` wants the zone's name, which is the file's without its end. A host without it checks nothing.
-const CHECK_ZONE: &str = "command -v named-checkzone >/dev/null || exit 0; zone=${1##*/}; exec named-checkzone -i local \"${zone%.zone}\" \"$1\"";
+const CHECK_ZONE: &str =
+    "PATH=$PATH:/usr/sbin; zone=${1##*/}; exec named-checkzone -i local \"${zone%.zone}\" \"$1\"";
 
 pub(crate) const TARGET: Target = Target {
     name: NAME,
