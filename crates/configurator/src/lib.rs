@@ -6,11 +6,14 @@
 pub mod apply;
 mod error;
 mod file;
+mod fixed_hosts;
 mod host;
 mod host_name;
 mod inventory;
+mod lines;
 mod natural;
 mod nearest;
+mod network_boot;
 mod options;
 mod quoting;
 mod reverse_name;

@@ -34,6 +34,19 @@ pub struct Check {
     pub args: &'static [&'static str],
 }
 
+impl Check {
+    /// The program that must be there: that which a script of `sh -c` is called after, which `env` is given variables for, or the
+    /// one that is started.
+    pub fn needs(&self) -> &'static str {
+        let named = match self.program {
+            "sh" => self.args.get(2),
+            "env" => self.args.iter().find(|arg| !arg.contains('=')),
+            _ => None,
+        };
+        named.copied().unwrap_or(self.program)
+    }
+}
+
 /// All targets, sorted by name.
 pub fn targets() -> &'static [Target] {
     TARGETS
@@ -84,6 +97,18 @@ mod tests {
         assert_eq!(targets().len(), 16);
         for one in targets() {
             assert_eq!(target(one.name).unwrap().name, one.name);
+        }
+    }
+
+    /// `sh` is always there; what counts is whom it starts.
+    #[test]
+    fn a_check_needs_a_program_of_the_target() {
+        let needs = |name| target(name).unwrap().checks[0].needs();
+        assert_eq!(needs("chrony"), "chronyd");
+        assert_eq!(needs("slurm"), "slurmd");
+        assert_eq!(needs("ansible"), "ansible-inventory");
+        for check in targets().iter().flat_map(|target| target.checks) {
+            assert!(!["sh", "env"].contains(&check.needs()), "{check:?}");
         }
     }
 

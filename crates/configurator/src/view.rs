@@ -34,7 +34,7 @@ pub struct View {
     pub subnets: Vec<Subnet>,
     /// What else has an interface: switches, PDUs, and nodes of which nothing but the interface is known.
     pub others: Vec<Other>,
-    revision: u64,
+    pub(crate) revision: u64,
 }
 
 impl View {

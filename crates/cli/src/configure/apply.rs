@@ -60,7 +60,7 @@ pub(super) async fn run(global: &GlobalArgs, args: ApplyArgs) -> Result<(), CliE
             set: &set.name,
             result,
         };
-        told.print(global.output)?;
+        told.print(global)?;
     }
     told::judge(&results)
 }

@@ -43,6 +43,6 @@ pub(super) fn run(global: &GlobalArgs, args: &RollbackArgs) -> Result<(), CliErr
         set: &args.set,
         result: &results[0],
     };
-    told.print(global.output)?;
+    told.print(global)?;
     told::judge(&results)
 }

@@ -4,6 +4,7 @@ use configurator::apply::{Applied, ApplyError, ChangeKind, Changed, Outcome};
 use serde_json::{Value, json};
 
 use super::whole_text;
+use crate::args::GlobalArgs;
 use crate::error::{CliError, Kind};
 use crate::output::{self, Format};
 
@@ -14,8 +15,16 @@ pub(super) struct Told<'a> {
 }
 
 impl Told<'_> {
-    /// Prints its line. False when nobody reads any more.
-    pub(super) fn print(&self, format: Format) -> Result<bool, CliError> {
+    /// Prints its line; to whoever wants silence only what failed. False when nobody reads any more.
+    pub(super) fn print(&self, global: &GlobalArgs) -> Result<bool, CliError> {
+        let format = global.output;
+        let failed = self
+            .result
+            .as_ref()
+            .map_or(true, |applied| applied.problem.is_some());
+        if global.quiet && !format.is_document() && !failed {
+            return Ok(true);
+        }
         output::print_line(Some(match format {
             Format::Json | Format::Jsonl | Format::Yaml => output::stream_item(format, &self.json()),
             Format::Name => self.set.to_owned(),

@@ -119,7 +119,7 @@ async fn round(
             set: &set.name,
             result,
         };
-        if told.is_news() && !told.print(global.output)? {
+        if told.is_news() && !told.print(global)? {
             return Ok(false);
         }
     }

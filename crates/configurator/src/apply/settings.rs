@@ -159,7 +159,7 @@ impl At<'_> {
         };
         Ok(FileSet {
             name,
-            options: self.options(&span, entry, &source)?,
+            options: self.options(entry, &source)?,
             place: self.place(&span, entry)?,
             source,
             check: self.command(
@@ -238,35 +238,35 @@ impl At<'_> {
         }
     }
 
-    /// Options as the target takes them. What it does not know, or cannot read, is an error here and not when files are made.
-    fn options(&self, span: &Range<usize>, entry: &Entry, source: &Source) -> Result<Options, ApplyError> {
+    /// Options of a target. One that it does not have is an error here; whether it can use a value shows with the state.
+    fn options(&self, entry: &Entry, source: &Source) -> Result<Options, ApplyError> {
         let mut values = Vec::new();
         for (name, value) in &entry.options {
-            values.push((name.clone(), self.option(name, value)?));
-        }
-        let options = Options::new(values);
-        match source {
-            Source::Template(_) => match entry.options.first_key_value() {
-                Some((name, value)) => {
+            let text = self.option(name, value)?;
+            match source {
+                Source::Template(_) => {
                     let problem = format!("`options.{name}`: templates have no options, targets have");
-                    Err(self.error(value.span(), problem))
+                    return Err(self.error(value.span(), problem));
                 }
-                None => Ok(options),
-            },
-            Source::Target(name) => {
-                match target(name).and_then(|target| render(target, &View::default(), &options)) {
-                    Err(Error::Option { name, problem }) => {
-                        let at = entry
-                            .options
-                            .get(&name)
-                            .map_or_else(|| span.clone(), Spanned::span);
-                        Err(self.error(at, format!("`options.{name}`: {problem}")))
-                    }
-                    // an empty cluster may be impossible for a target
-                    Ok(_) | Err(_) => Ok(options),
-                }
+                Source::Target(target) => self.known(target, name, value.span())?,
             }
+            values.push((name.clone(), text));
         }
+        Ok(Options::new(values))
+    }
+
+    fn known(&self, name: &str, option: &str, span: Range<usize>) -> Result<(), ApplyError> {
+        let target = target(name)?;
+        if target.options.iter().any(|known| known.name == option) {
+            return Ok(());
+        }
+        // the target says what is near
+        let alone = Options::new([(option.to_owned(), String::new())]);
+        let problem = match render(target, &View::default(), &alone) {
+            Err(Error::Option { problem, .. }) => problem,
+            Ok(_) | Err(_) => "the target has no such option".to_owned(),
+        };
+        Err(self.error(span, format!("`options.{option}`: {problem}")))
     }
 
     fn option(&self, name: &str, value: &Spanned<toml::Value>) -> Result<String, ApplyError> {

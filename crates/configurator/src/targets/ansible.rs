@@ -24,10 +24,17 @@ pub(crate) const TARGET: Target = Target {
             meaning: "true: nodes are reached by their names, not by their addresses; default: false",
         },
     ],
+    // without the variable a file that cannot be read is a warning
     checks: &[crate::Check {
         path: "",
-        program: "ansible-inventory",
-        args: &["-i", "{file}", "--list"],
+        program: "env",
+        args: &[
+            "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED=true",
+            "ansible-inventory",
+            "-i",
+            "{file}",
+            "--list",
+        ],
     }],
     render,
 };

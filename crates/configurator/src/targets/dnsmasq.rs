@@ -1,16 +1,200 @@
-//! `dnsmasq`.
+//! dnsmasq: ranges, options and reservations of DHCP, and names if it is asked for them.
 
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use model::Ipv4Net;
 use proto::watch::v1::object::Kind;
 
-use crate::{Error, Target};
-
-const NAME: &str = "dnsmasq";
+use crate::fixed_hosts::fixed_hosts;
+use crate::network_boot::{BOOT_SCRIPT, BOOT_SERVER, IPXE_OPTION, LOADERS, NetworkBoot, network_boot};
+use crate::{Check, Error, File, OptionSpec, Options, Subnet, Target, View, header};
 
 pub(crate) const TARGET: Target = Target {
-    name: NAME,
-    summary: "not there yet",
-    reads: &[Kind::Component],
-    options: &[],
-    checks: &[],
-    render: |_, _| Err(Error::not_possible(NAME, "not there yet")),
+    name: "dnsmasq",
+    summary: "dnsmasq.d/chamois.conf: subnets, pools and reservations of DHCP",
+    reads: &[
+        Kind::Component,
+        Kind::EthernetInterface,
+        Kind::RedfishEndpoint,
+        Kind::Subnet,
+        Kind::DhcpPolicy,
+        Kind::InstanceInfo,
+        Kind::ClusterDefaults,
+    ],
+    options: &[
+        BOOT_SERVER,
+        BOOT_SCRIPT,
+        OptionSpec {
+            name: "authoritative",
+            meaning: "true: clients of other servers are refused; default: false",
+        },
+        OptionSpec {
+            name: "dns",
+            meaning: "true: names are answered, too, leased or not; default: false",
+        },
+    ],
+    checks: &[Check {
+        path: "chamois.conf",
+        program: "dnsmasq",
+        args: &["--test", "--conf-file={file}"],
+    }],
+    render,
 };
+
+fn render(view: &View, options: &Options) -> Result<Vec<File>, Error> {
+    let mut body = header("#", view, "target dnsmasq");
+    if options.flag("authoritative")? {
+        body.push_str("dhcp-authoritative\n");
+    }
+    for subnet in &view.subnets {
+        add_subnet(&mut body, subnet);
+    }
+    if let Some(boot) = network_boot(options)? {
+        add_boot(&mut body, &boot);
+    }
+    for host in fixed_hosts(view) {
+        let _ = write!(body, "dhcp-host={},{}", host.mac, host.address);
+        let _ = match host.name {
+            Some(name) => writeln!(body, ",{name}"),
+            None => writeln!(body),
+        };
+    }
+    if options.flag("dns")? {
+        add_names(&mut body, view);
+    }
+    Ok(vec![File::new("dnsmasq.d/chamois.conf", body)])
+}
+
+fn add_subnet(body: &mut String, subnet: &Subnet) {
+    let Ok(network) = subnet.cidr.parse::<Ipv4Net>() else {
+        return;
+    };
+    let (tag, mask) = (&subnet.name, network.mask());
+    let lease = subnet.lease_seconds;
+    let _ = writeln!(
+        body,
+        "dhcp-range=set:{tag},{},static,{mask},{lease}",
+        network.network()
+    );
+    for (first, last) in &subnet.pools {
+        let _ = writeln!(body, "dhcp-range=set:{tag},{first},{last},{mask}");
+    }
+    let routers: Vec<IpAddr> = subnet.gateway.into_iter().collect();
+    let all = [
+        ("router", &routers),
+        ("dns-server", &subnet.dns),
+        ("ntp-server", &subnet.ntp),
+    ];
+    for (option, addresses) in all.into_iter().filter(|(_, addresses)| !addresses.is_empty()) {
+        let _ = writeln!(body, "dhcp-option=tag:{tag},option:{option},{}", comma(addresses));
+    }
+    if !subnet.domain.is_empty() {
+        let _ = writeln!(body, "dhcp-option=tag:{tag},option:domain-name,{}", subnet.domain);
+    }
+}
+
+fn comma(addresses: &[IpAddr]) -> String {
+    let texts: Vec<String> = addresses.iter().map(IpAddr::to_string).collect();
+    texts.join(",")
+}
+
+fn add_boot(body: &mut String, boot: &NetworkBoot) {
+    let _ = writeln!(body, "dhcp-match=set:ipxe,{IPXE_OPTION}");
+    for (tag, architectures, loader) in LOADERS {
+        for architecture in architectures {
+            let _ = writeln!(body, "dhcp-match=set:{tag},option:client-arch,{architecture}");
+        }
+        let _ = writeln!(body, "dhcp-boot=tag:!ipxe,tag:{tag},{loader},,{}", boot.server);
+    }
+    let _ = writeln!(body, "dhcp-boot=tag:ipxe,{}", boot.script);
+}
+
+/// dnsmasq knows a name that has no lease by a record only.
+fn add_names(body: &mut String, view: &View) {
+    let nodes = view.nodes.iter().map(|node| (&node.name, node.address()));
+    let bmcs = view.bmcs.iter().map(|bmc| (&bmc.name, bmc.address));
+    let others = view.others.iter().map(|other| (&other.name, other.address()));
+    for (name, address) in nodes.chain(bmcs).chain(others) {
+        if let Some(address) = address {
+            let _ = writeln!(body, "host-record={name},{address}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Interface, Node};
+
+    fn view() -> View {
+        View {
+            nodes: vec![Node {
+                name: "nid1".to_owned(),
+                interfaces: vec![Interface {
+                    mac: "02:00:00:00:00:01".to_owned(),
+                    addresses: vec!["10.1.2.1".parse().unwrap()],
+                    ..Interface::default()
+                }],
+                ..Node::default()
+            }],
+            subnets: vec![Subnet {
+                cidr: "10.1.0.0/16".to_owned(),
+                name: "10-1-0-0-16".to_owned(),
+                gateway: Some("10.1.0.1".parse().unwrap()),
+                dns: vec!["10.1.0.2".parse().unwrap(), "10.1.0.3".parse().unwrap()],
+                domain: "cluster.example".to_owned(),
+                pools: vec![("10.1.9.1".parse().unwrap(), "10.1.9.8".parse().unwrap())],
+                lease_seconds: 3600,
+                ..Subnet::default()
+            }],
+            ..View::default()
+        }
+    }
+
+    fn rendered(values: &[(&str, &str)]) -> Result<String, Error> {
+        let values = values.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let files = crate::render(&TARGET, &view(), &Options::new(values))?;
+        let (_, behind) = files[0].body.split_once('\n').unwrap();
+        Ok(behind.to_owned())
+    }
+
+    #[test]
+    fn a_subnet_has_its_nodes_and_its_pool() {
+        assert_eq!(
+            rendered(&[]).unwrap(),
+            "dhcp-range=set:10-1-0-0-16,10.1.0.0,static,255.255.0.0,3600\n\
+             dhcp-range=set:10-1-0-0-16,10.1.9.1,10.1.9.8,255.255.0.0\n\
+             dhcp-option=tag:10-1-0-0-16,option:router,10.1.0.1\n\
+             dhcp-option=tag:10-1-0-0-16,option:dns-server,10.1.0.2,10.1.0.3\n\
+             dhcp-option=tag:10-1-0-0-16,option:domain-name,cluster.example\n\
+             dhcp-host=02:00:00:00:00:01,10.1.2.1,nid1\n"
+        );
+    }
+
+    #[test]
+    fn firmware_is_given_ipxe_and_ipxe_its_script() {
+        let text = rendered(&[("boot-server", "10.1.0.1")]).unwrap();
+        let lines: Vec<&str> = text
+            .lines()
+            .filter(|line| line.starts_with("dhcp-boot"))
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                "dhcp-boot=tag:!ipxe,tag:bios,undionly.kpxe,,10.1.0.1",
+                "dhcp-boot=tag:!ipxe,tag:uefi-x64,snponly.efi,,10.1.0.1",
+                "dhcp-boot=tag:!ipxe,tag:uefi-arm64,snponly-arm64.efi,,10.1.0.1",
+                "dhcp-boot=tag:ipxe,http://10.1.0.1:8081/boot/v1/bootscript?mac=${net0/mac}",
+            ]
+        );
+    }
+
+    #[test]
+    fn names_and_authority_are_for_the_asking() {
+        let text = rendered(&[("dns", "true"), ("authoritative", "true")]).unwrap();
+        assert!(text.starts_with("dhcp-authoritative\n"), "{text}");
+        assert!(text.ends_with("host-record=nid1,10.1.2.1\n"), "{text}");
+        assert!(rendered(&[("dns", "perhaps")]).is_err());
+    }
+}
