@@ -111,8 +111,8 @@ impl Part<'_> {
         let mut found = 0;
         for name in path.split('.') {
             let name = name.split('[').next().unwrap_or(name);
-            let rest = self.text.lines().enumerate().skip(found);
-            let line = rest.clone().find(|(_, line)| is_key(line, name));
+            let mut rest = self.text.lines().enumerate().skip(found);
+            let line = rest.find(|(_, line)| is_key(line, name));
             found = line.map_or(found, |(line, _)| line);
         }
         self.at(found + 1)

@@ -111,6 +111,7 @@ mod tests {
         "held",
         "history",
         "inspect",
+        "leases",
         "list",
         "observed",
         "openapi",
