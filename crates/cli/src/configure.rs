@@ -21,7 +21,7 @@ use clap::{Args, Subcommand};
 use configurator::apply::{ApplyError, Settings};
 use serde::Serialize;
 
-pub(crate) use self::feed::{Feed, Heard};
+pub(crate) use self::feed::Feed;
 use crate::args::GlobalArgs;
 use crate::error::{CliError, Kind};
 use crate::output::{self, Shape};

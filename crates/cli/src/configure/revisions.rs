@@ -1,7 +1,7 @@
 //! `chamois configure revisions`: what is kept on this host.
 
 use clap::Args;
-use configurator::apply::{BEFORE, FileSet, Settings, Version};
+use configurator::apply::{ApplyError, BEFORE, FileSet, Settings, Version};
 use serde::Serialize;
 
 use super::{SiteArgs, print_list};
@@ -73,7 +73,7 @@ fn of_set(settings: &Settings, set: &FileSet) -> Result<Vec<Row>, CliError> {
             settings.state.is_held(&set.name)?,
         ))
     };
-    let ((versions, current), held) = of().map_err(|error| super::cli_error(&error))?;
+    let ((versions, current), held) = of().map_err(|error: ApplyError| super::cli_error(&error))?;
     let versions = versions.iter().rev();
     Ok(versions
         .map(|version| row(&set.name, version, current.as_deref(), held))

@@ -42,7 +42,9 @@ impl Secrets {
             )),
             Some(_) if !self.are_shown => refused(format!("the secret {name:?} is not shown here")),
             Some(None) => refused(format!("there is no secret {name:?}")),
-            Some(Some(login)) => Ok(context! { user => login.user, password => login.password }),
+            Some(Some(login)) => {
+                Ok(context! { user => login.user.as_str(), password => login.password.as_str() })
+            }
         }
     }
 
