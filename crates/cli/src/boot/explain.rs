@@ -349,8 +349,7 @@ mod tests {
             bootable: true,
             ..ImageStatus::default()
         };
-        let text = as_json(&explained(), Some(&status)).unwrap();
-        let value: Value = serde_json::from_str(&text).unwrap();
+        let value = as_json(&explained(), Some(&status)).unwrap();
         assert_eq!(value["node"], "x0c0s0b0n0");
         assert_eq!(value["candidates"][0]["verdict"], "VERDICT_WON");
         assert_eq!(value["imageStatus"]["bootable"], true);
