@@ -10,6 +10,7 @@ use proto::dhcp::v1::{DeleteDhcpLeaseRequest, ListDhcpLeasesRequest, ListDhcpLea
 use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::CliError;
+use crate::nodes;
 use crate::output::{self, Format};
 use crate::utc;
 
@@ -39,8 +40,8 @@ pub struct LeasesArgs {
     /// Only those in this state
     #[arg(long, value_enum)]
     pub state: Option<StateArg>,
-    /// Only those of clients that SMD has as interfaces of these xnames or nodesets
-    #[arg(long, value_name = "NODESET")]
+    /// Only those of clients that SMD has as interfaces of these nodes
+    #[arg(long, value_name = "NODESET", value_parser = crate::nodes::text)]
     pub nodes: Vec<String>,
     /// Also what clients say of themselves, and when they got the address
     #[arg(long)]
@@ -103,7 +104,8 @@ pub struct DeleteLeaseArgs {
     pub force: bool,
 }
 
-pub(super) async fn list(global: &GlobalArgs, args: LeasesArgs) -> Result<(), CliError> {
+pub(super) async fn list(global: &GlobalArgs, mut args: LeasesArgs) -> Result<(), CliError> {
+    args.nodes = nodes::targets(global, &args.nodes).await?;
     let connection = connect::to_any(global)?;
     let mut client = DhcpLeaseServiceClient::new(connection).max_decoding_message_size(ANSWER_BYTES_MAX);
     let wide = args.wide;
