@@ -5,7 +5,7 @@ use model::{NodeNames, Xname};
 use serde_json::{Value, json};
 
 use crate::args::GlobalArgs;
-use crate::error::{CliError, Kind};
+use crate::error::CliError;
 use crate::nodes::{self, Nodes, SOURCES, Wanted};
 use crate::output::{self, Format};
 
@@ -61,11 +61,7 @@ pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliEr
         .collect();
     match lines.is_empty() {
         false => output::print(lines.join("\n")),
-        true if args.nodes.is_empty() => Ok(()),
-        true => Err(CliError::new(
-            Kind::NotFound,
-            format!("these are in no {}", args.source),
-        )),
+        true => Ok(()),
     }
 }
 
