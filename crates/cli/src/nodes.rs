@@ -189,7 +189,7 @@ pub(crate) async fn one(global: &GlobalArgs, text: &str) -> Result<String, CliEr
         return Ok(text.to_owned());
     }
     let typed = nodes(text).map_err(misspelled)?;
-    only(text, resolve(global, &[typed]).await?).map(String::from)
+    only(text, resolve(global, &[typed]).await?).map(|xname| xname.to_string())
 }
 
 /// The same where a MAC or a NID will not do.
