@@ -1,5 +1,5 @@
-//! Nodesets against ClusterShell itself, and our groups in its hands. What asks it needs `apt-get install clustershell` and runs
-//! with CHAMOIS_E2E=1.
+//! Nodesets against ClusterShell itself, and our groups in its hands. What asks it needs `apt-get install
+//! clustershell` and runs with CHAMOIS_E2E=1.
 #![allow(
     clippy::unwrap_used,
     reason = "a test ends at the first thing that is not as expected"

@@ -115,8 +115,8 @@ pub(crate) async fn resolve(global: &GlobalArgs, nodes: &[Nodes]) -> Result<Vec<
     names.iter().map(xname).collect()
 }
 
-/// The same for requests that take nodesets of the cluster: what the cluster itself understands goes as it was typed, places
-/// with all that is below them, too; everything else as xnames, folded.
+/// The same for requests that take nodesets of the cluster: what the cluster itself understands goes as it was typed,
+/// places with all that is below them, too; everything else as xnames, folded.
 ///
 /// # Errors
 /// As [`resolve`].

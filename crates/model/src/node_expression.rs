@@ -20,15 +20,16 @@ pub const NODE_EXPRESSION_BYTES_MAX: usize = 64 * 1024;
 /// Names that the parts of an expression may mean in all, those of its groups included.
 pub const NODE_NAMES_MAX: usize = 1_000_000;
 
-/// Names and groups of names, and what is done with them from left to right: `,` or a blank adds, `!` takes away, `&` leaves
-/// those that are in both, `^` those that are in one of both.
+/// Names and groups of names, and what is done with them from left to right: `,` or a blank adds, `!` takes away, `&`
+/// leaves those that are in both, `^` those that are in one of both.
 ///
-/// Numbers may be lists of ranges in brackets, with leading zeros and steps: `n[1-3,07,10-20/2]`; a name may have several.
-/// `@rack1`, `@role:Compute` are groups, `@*` is every name there is; a name with `*` or `?` means those among them that fit.
-/// Who resolves groups decides what there is.
+/// Numbers may be lists of ranges in brackets, with leading zeros and steps: `n[1-3,07,10-20/2]`; a name may have
+/// several. `@rack1`, `@role:Compute` are groups, `@*` is every name there is; a name with `*` or `?` means those
+/// among them that fit. Who resolves groups decides what there is.
 ///
-/// Source: ClusterShell 1.9 `NodeSet.ParsingEngine`. Other than there, blanks separate names, and negative numbers as well as
-/// digits before a bracket with numbers of several lengths (`n1[8-12]`, which ClusterShell reads as `n[18-112]`) are refused.
+/// Source: ClusterShell 1.9 `NodeSet.ParsingEngine`. Other than there, blanks separate names, and negative numbers as
+/// well as digits before a bracket with numbers of several lengths (`n1[8-12]`, which ClusterShell reads as
+/// `n[18-112]`) are refused.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NodeExpression {
     text: String,
@@ -64,8 +65,8 @@ impl NodeExpression {
             .any(|(_, term)| term.is_group() || term.is_wildcard())
     }
 
-    /// The names it means. `group` resolves groups: it is given `rack1` for `@rack1`, `role:Compute` for `@role:Compute` and
-    /// `*` for all names there are; what it answers is a list of names, not of groups.
+    /// The names it means. `group` resolves groups: it is given `rack1` for `@rack1`, `role:Compute` for
+    /// `@role:Compute` and `*` for all names there are; what it answers is a list of names, not of groups.
     ///
     /// # Errors
     /// What `group` says, with the place in the text; more than [`NODE_NAMES_MAX`] names.
@@ -259,19 +260,24 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_folded_means_the_same_names(names in prop::collection::btree_set("[a-c]{1,2}[0-9]{0,3}(-[0-9]{1,2})?", 0..60)) {
+        fn what_is_folded_means_the_same_names(
+            names in prop::collection::btree_set("[a-c]{1,2}[0-9]{0,3}(-[0-9]{1,2})?", 0..60)
+        ) {
             let names: NodeNames = names.iter().collect();
             let expression: NodeExpression = names.fold().parse().unwrap();
             prop_assert_eq!(expression.names().unwrap(), names);
         }
 
         #[test]
-        fn xnames_come_back_from_their_fold(places in prop::collection::btree_set((0_u8..3, 0_u8..4, 0_u8..12, 0_u8..2), 0..80)) {
+        fn xnames_come_back_from_their_fold(
+            places in prop::collection::btree_set((0_u8..3, 0_u8..4, 0_u8..12, 0_u8..2), 0..80)
+        ) {
             let names = places.iter().map(|(x, c, s, n)| format!("x{x}c{c}s{s}b0n{n}"));
             let names: NodeNames = names.collect();
             let folded = names.fold();
             prop_assert_eq!(folded.parse::<NodeExpression>().unwrap().names().unwrap(), names.clone());
-            let parts: usize = names.folded().iter().map(|part| part.parse::<NodeExpression>().unwrap().names().unwrap().len()).sum();
+            let count = |part: &String| part.parse::<NodeExpression>().unwrap().names().unwrap().len();
+            let parts: usize = names.folded().iter().map(count).sum();
             prop_assert_eq!(parts, names.len(), "each name is in one part: {}", folded);
         }
 

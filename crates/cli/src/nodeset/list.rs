@@ -78,7 +78,10 @@ fn line(args: &ListArgs, name: &str, members: &NodeNames) -> String {
 }
 
 fn as_json(groups: &[(String, NodeNames)]) -> Value {
-    let group = |(name, members): &(String, NodeNames)| json!({ "name": name, "members": members.iter().collect::<Vec<_>>(), "folded": members.fold() });
+    let group = |(name, members): &(String, NodeNames)| {
+        let names: Vec<&str> = members.iter().collect();
+        json!({ "name": name, "members": names, "folded": members.fold() })
+    };
     groups.iter().map(group).collect()
 }
 
