@@ -157,6 +157,7 @@ fn nodes_are_named_by_what_they_are() {
     }
     for (nodes, expected) in [
         ("nid[0003-0004]", 2),
+        ("@*!nid1", 3),
         ("te0001", 1),
         ("@blue", 2),
         ("x0c0s*b0n0", 4),

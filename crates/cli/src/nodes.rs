@@ -54,11 +54,17 @@ pub(crate) fn text(text: &str) -> Result<String, String> {
 impl Nodes {
     /// The xnames, if that is all that is written: nothing has to be asked.
     pub(crate) fn plain(&self) -> Option<NodeNames> {
-        let names = self.expression.as_ref()?.names().ok()?;
-        let xnames = names
-            .iter()
-            .map(|name| name.parse().map(|xname: Xname| xname.to_string()));
-        xnames.collect::<Result<_, _>>().ok()
+        let xnames = |names: NodeNames| {
+            let parsed = names
+                .iter()
+                .map(|name| name.parse().map(|xname: Xname| xname.to_string()));
+            parsed
+                .collect::<Result<NodeNames, _>>()
+                .map_err(|problem| problem.to_string())
+        };
+        let nobody = |_: &str| Err("nobody is asked".to_owned());
+        let expression = self.expression.as_ref()?;
+        expression.expand_as(&mut { nobody }, &mut { xnames }).ok()
     }
 
     /// What has to be asked for.

@@ -60,9 +60,7 @@ impl Operator {
 impl NodeExpression {
     /// Whether what it means depends on what there is: groups, `*` and `?`.
     pub fn has_groups(&self) -> bool {
-        self.steps
-            .iter()
-            .any(|(_, term)| term.is_group() || term.is_wildcard())
+        self.steps.iter().any(|(_, term)| !term.is_spelled())
     }
 
     /// The names it means. `group` resolves groups: it is given `rack1` for `@rack1`, `role:Compute` for
@@ -74,11 +72,28 @@ impl NodeExpression {
         &self,
         group: &mut dyn FnMut(&str) -> Result<NodeNames, String>,
     ) -> Result<NodeNames, NodeExpressionError> {
+        self.expand_as(group, &mut Ok)
+    }
+
+    /// The same where one node has several names: what is spelled counts as what `meant` makes of it, so that
+    /// `@rack1!nid0001` takes away a node that the group calls otherwise.
+    ///
+    /// # Errors
+    /// As [`expand`](Self::expand), and what `meant` says.
+    pub fn expand_as(
+        &self,
+        group: &mut dyn FnMut(&str) -> Result<NodeNames, String>,
+        meant: &mut dyn FnMut(NodeNames) -> Result<NodeNames, String>,
+    ) -> Result<NodeNames, NodeExpressionError> {
         let mut found = NodeNames::default();
         let mut left = NODE_NAMES_MAX;
         for (operator, term) in &self.steps {
             let refused = |problem| NodeExpressionError::new(&self.text, term.at(), problem);
-            let names = term.expand(group).map_err(refused)?;
+            let names = match term.is_spelled() {
+                true => meant(term.names()),
+                false => term.resolved(group),
+            };
+            let names = names.map_err(refused)?;
             left = left.checked_sub(names.len()).ok_or_else(|| refused(too_many()))?;
             found = match operator {
                 Operator::Union => found.union(names),
@@ -96,7 +111,7 @@ impl NodeExpression {
             .steps
             .iter()
             .map(|(_, term)| term)
-            .filter(|term| !term.is_group() && !term.is_wildcard());
+            .filter(|term| term.is_spelled());
         plain.fold(NodeNames::default(), |all, term| all.union(term.names()))
     }
 
@@ -229,6 +244,19 @@ mod tests {
             2
         );
         assert!("@a".parse::<NodeExpression>().unwrap().names().is_err());
+    }
+
+    /// Else a node would stay that was to be left out.
+    #[test]
+    fn what_is_spelled_counts_as_what_it_means() {
+        let mut meant = |names: NodeNames| Ok(names.iter().map(|name| name.replace("nid", "n")).collect());
+        let expression: NodeExpression = "@rack1!nid2,nid[3-4]".parse().unwrap();
+        assert_eq!(
+            expression.expand_as(&mut groups, &mut meant).unwrap().fold(),
+            "n[1,3-4]"
+        );
+        let mut refuse = |_: NodeNames| Err("nobody".to_owned());
+        assert_eq!(expression.expand_as(&mut groups, &mut refuse).unwrap_err().at, 7);
     }
 
     #[test]
