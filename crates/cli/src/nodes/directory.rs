@@ -38,10 +38,11 @@ impl Directory {
             components,
             ..Directory::default()
         };
-        let numbered = known.nodes().filter_map(|node| Some((node.nid?, node.id.clone())));
+        let numbered = known
+            .nodes()
+            .filter_map(|node| Some((node.nid?, node.id.clone())));
         known.by_nid = numbered.collect();
         known
-    }
     }
 
     pub(super) fn called(&mut self, name: &str, xname: &str) {
