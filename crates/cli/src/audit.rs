@@ -14,6 +14,7 @@ use proto::audit::v1::outcome::Value;
 
 use crate::args::GlobalArgs;
 use crate::error::{CliError, Kind};
+use crate::nodes;
 use crate::output::Format;
 use crate::utc;
 
@@ -37,7 +38,7 @@ pub struct AuditArgs {
     /// Who did it, e.g. user/ada or 'token/*'
     #[arg(long, value_name = "PRINCIPAL")]
     pub principal: Option<String>,
-    /// Name of an object that was touched
+    /// Name of an object that was touched; a nodeset that means one node will do
     #[arg(long, value_name = "NAME", conflicts_with = "denied")]
     pub object: Option<String>,
     /// Kind of an object that was touched, e.g. component
@@ -89,7 +90,10 @@ enum Form {
     JsonLines,
 }
 
-pub(crate) async fn run(global: &GlobalArgs, args: AuditArgs) -> Result<(), CliError> {
+pub(crate) async fn run(global: &GlobalArgs, mut args: AuditArgs) -> Result<(), CliError> {
+    if let Some(object) = args.object.take() {
+        args.object = Some(nodes::object(global, object).await?);
+    }
     match (args.denied, args.follow) {
         (true, _) => denials::run(global, &args).await,
         (false, true) => follow::run(global, &args).await,

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 
 use crate::args::GlobalArgs;
 use crate::error::{CliError, Kind};
+use crate::nodes;
 
 /// `chamois console`: a node, or a verb.
 #[derive(Debug, Args)]
@@ -23,9 +24,9 @@ Examples:
 On a terminal, `~.` after a newline ends it and `~~` is one `~`. The member that is asked logs in to the BMC; no password is here."
 )]
 pub struct ConsoleArgs {
-    /// Xname of the node
-    #[arg(value_parser = crate::group::xname, value_name = "NODE")]
-    pub node: Option<model::Xname>,
+    /// The node: xname, host name or anything that means one
+    #[arg(value_parser = nodes::text, value_name = "NODE")]
+    pub node: Option<String>,
     /// Only look on
     #[arg(long, requires = "node")]
     pub read_only: bool,
@@ -44,7 +45,10 @@ pub enum ConsoleCommand {
 pub(crate) async fn run(global: &GlobalArgs, args: ConsoleArgs) -> Result<(), CliError> {
     match (args.command, args.node) {
         (Some(ConsoleCommand::List(args)), _) => list::run(global, args).await,
-        (None, Some(node)) => connect::run(global, &node, args.read_only).await,
+        (None, Some(node)) => {
+            let node = nodes::one_xname(global, &node).await?;
+            connect::run(global, &node, args.read_only).await
+        }
         (None, None) => Err(CliError::new(Kind::Usage, "name a node, or `list`")),
     }
 }

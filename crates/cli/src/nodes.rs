@@ -43,14 +43,28 @@ pub fn nodes(text: &str) -> Result<Nodes, String> {
     }
 }
 
+/// The same for arguments that stay texts until the cluster is asked.
+///
+/// # Errors
+/// As [`nodes`].
+pub(crate) fn text(text: &str) -> Result<String, String> {
+    nodes(text).map(|nodes| nodes.text)
+}
+
 impl Nodes {
     /// The xnames, if that is all that is written: nothing has to be asked.
-    fn plain(&self) -> Option<NodeNames> {
-        let names = self.expression.as_ref()?.names().ok()?;
-        let xnames = names
-            .iter()
-            .map(|name| name.parse().map(|xname: Xname| xname.to_string()));
-        xnames.collect::<Result<_, _>>().ok()
+    pub(crate) fn plain(&self) -> Option<NodeNames> {
+        let xnames = |names: NodeNames| {
+            let parsed = names
+                .iter()
+                .map(|name| name.parse().map(|xname: Xname| xname.to_string()));
+            parsed
+                .collect::<Result<NodeNames, _>>()
+                .map_err(|problem| problem.to_string())
+        };
+        let nobody = |_: &str| Err("nobody is asked".to_owned());
+        let expression = self.expression.as_ref()?;
+        expression.expand_as(&mut { nobody }, &mut { xnames }).ok()
     }
 
     /// What has to be asked for.
@@ -107,22 +121,68 @@ pub(crate) async fn resolve(global: &GlobalArgs, nodes: &[Nodes]) -> Result<Vec<
     names.iter().map(xname).collect()
 }
 
-/// The same for requests that take nodesets of the cluster: what the cluster itself understands goes as it was typed, places
-/// with all that is below them, too; everything else as xnames.
+/// The same for requests that take nodesets of the cluster: what the cluster itself understands goes as it was typed,
+/// places with all that is below them, too; everything else as xnames, folded.
 ///
 /// # Errors
 /// As [`resolve`].
-pub(crate) async fn targets(global: &GlobalArgs, nodes: &[Nodes]) -> Result<Vec<String>, CliError> {
-    let mut found = Vec::new();
-    let mut others = Vec::new();
-    for nodes in nodes {
-        match NodeSet::list(&nodes.text) {
-            Ok(sets) => found.extend(sets.iter().map(NodeSet::to_string)),
-            Err(_) => others.push(nodes.clone()),
+pub(crate) async fn targets(global: &GlobalArgs, texts: &[String]) -> Result<Vec<String>, CliError> {
+    let (mut found, others) = split(texts)?;
+    let resolved = resolve(global, &others).await?;
+    found.extend(sets_of(&resolved));
+    Ok(found)
+}
+
+/// [`targets`] of requests about BMCs: a node that is not named itself stands for its BMC.
+///
+/// # Errors
+/// As [`resolve`].
+pub(crate) async fn bmcs(global: &GlobalArgs, texts: &[String]) -> Result<Vec<String>, CliError> {
+    let (mut found, others) = split(texts)?;
+    let bmc = |xname: Xname| match xname.is_node() {
+        true => xname.parent().unwrap_or(xname),
+        false => xname,
+    };
+    let resolved: Vec<Xname> = resolve(global, &others).await?.into_iter().map(bmc).collect();
+    found.extend(sets_of(&resolved));
+    Ok(found)
+}
+
+/// What the cluster understands, and the rest.
+fn split(texts: &[String]) -> Result<(Vec<String>, Vec<Nodes>), CliError> {
+    let (mut known, mut others) = (Vec::new(), Vec::new());
+    for text in texts {
+        match NodeSet::list(text) {
+            Ok(sets) => known.extend(sets.iter().map(NodeSet::to_string)),
+            Err(_) => others.push(nodes(text).map_err(misspelled)?),
         }
     }
-    found.extend(resolve(global, &others).await?.iter().map(Xname::to_string));
-    Ok(found)
+    Ok((known, others))
+}
+
+/// Nodesets of the cluster, which are shorter than ClusterShell's may be: what does not fit is written out.
+fn sets_of(xnames: &[Xname]) -> Vec<String> {
+    let folded = xnames.iter().map(Xname::as_str).collect::<NodeNames>().folded();
+    match folded.iter().all(|set| set.parse::<NodeSet>().is_ok()) {
+        true => folded,
+        false => xnames.iter().map(Xname::to_string).collect(),
+    }
+}
+
+fn misspelled(problem: String) -> CliError {
+    CliError::new(Kind::Usage, problem).with_remedy(SYNTAX)
+}
+
+/// Xnames for a filter of a list, in which a leading `!` negates.
+///
+/// # Errors
+/// As [`resolve`].
+pub(crate) async fn filter(global: &GlobalArgs, texts: &[String]) -> Result<Vec<String>, CliError> {
+    let (negated, named): (Vec<&String>, Vec<&String>) = texts.iter().partition(|text| text.starts_with('!'));
+    let named: Result<Vec<Nodes>, String> = named.into_iter().map(|text| nodes(text)).collect();
+    let named = resolve(global, &named.map_err(misspelled)?).await?;
+    let named = named.iter().map(Xname::to_string);
+    Ok(named.chain(negated.into_iter().cloned()).collect())
 }
 
 /// The one component that is meant; a MAC, and a number, which is a NID, stay what they are.
@@ -134,11 +194,35 @@ pub(crate) async fn one(global: &GlobalArgs, text: &str) -> Result<String, CliEr
     if is_number || text.parse::<model::MacAddr>().is_ok() {
         return Ok(text.to_owned());
     }
-    let typed = nodes(text).map_err(|problem| CliError::new(Kind::Usage, problem).with_remedy(SYNTAX))?;
-    match resolve(global, &[typed]).await?.as_slice() {
-        [one] => Ok(one.to_string()),
-        many => {
-            let text = format!("`{text}` means {} nodes, and this is for one", many.len());
+    let typed = nodes(text).map_err(misspelled)?;
+    only(text, resolve(global, &[typed]).await?).map(|xname| xname.to_string())
+}
+
+/// The same where a MAC or a NID will not do.
+///
+/// # Errors
+/// As [`one`].
+pub(crate) async fn one_xname(global: &GlobalArgs, text: &str) -> Result<Xname, CliError> {
+    let typed = nodes(text).map_err(misspelled)?;
+    only(text, resolve(global, &[typed]).await?)
+}
+
+/// An object that need not be a node: a nodeset is only looked for in what looks like one.
+///
+/// # Errors
+/// As [`one`].
+pub(crate) async fn object(global: &GlobalArgs, text: String) -> Result<String, CliError> {
+    match text.starts_with('@') || text.contains(['[', '*']) {
+        true => one(global, &text).await,
+        false => Ok(text),
+    }
+}
+
+fn only(text: &str, mut found: Vec<Xname>) -> Result<Xname, CliError> {
+    match (found.pop(), found.len()) {
+        (Some(one), 0) => Ok(one),
+        (_, others) => {
+            let text = format!("`{text}` means {} nodes, and this is for one", others + 1);
             Err(CliError::new(Kind::Usage, text))
         }
     }
@@ -169,6 +253,22 @@ mod tests {
         let error = nodes("x1000c0s[3-1]b0n0").unwrap_err();
         assert!(error.ends_with("\n  x1000c0s[3-1]b0n0\n           ^"), "{error}");
         assert!(nodes("").is_err() && nodes(" ").is_err());
+    }
+
+    #[test]
+    fn requests_get_nodesets_of_the_cluster() {
+        let texts = ["x[1002,1000-1001]c*", "X0,x1", "@blue"].map(str::to_owned);
+        let (known, others) = split(&texts).unwrap();
+        assert_eq!(known, ["x[1000-1002]c*", "x0", "x1"]);
+        assert_eq!(others.len(), 1);
+        let xname = |slot: u32| format!("x0c0s{slot}b0n0").parse().unwrap();
+        let row: Vec<Xname> = (0..8).map(xname).collect();
+        assert_eq!(sets_of(&row), ["x0c0s[0-7]b0n0"]);
+        let odd: Vec<Xname> = (0..64)
+            .filter(|slot| slot % 7 < 3)
+            .map(|slot| format!("x{slot}").parse().unwrap())
+            .collect();
+        assert!(sets_of(&odd).iter().all(|set| set.parse::<NodeSet>().is_ok()));
     }
 
     /// Places mean what is below them, which a list of names cannot say.

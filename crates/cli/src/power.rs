@@ -56,28 +56,3 @@ pub(crate) async fn run(global: &GlobalArgs, command: PowerCommand) -> Result<()
     };
     transition::run(global, operation, args).await
 }
-
-/// An xname or a nodeset; checked here, so that a slip shows what is accepted before anything is sent.
-pub(crate) fn node_set(text: &str) -> Result<String, String> {
-    let sets = model::NodeSet::list(text).map_err(|problem| problem.to_string())?;
-    match sets.as_slice() {
-        [_] => Ok(text.to_owned()),
-        _ => Err("write several nodesets as several words".to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_nodeset_is_checked_before_anything_is_switched() {
-        assert_eq!(node_set("x1000c0s[0-3,7]b0n0").unwrap(), "x1000c0s[0-3,7]b0n0");
-        assert!(node_set("nid0001").is_err());
-        assert!(
-            node_set("x0c0s0b0n0,x0c0s1b0n0")
-                .unwrap_err()
-                .contains("several words")
-        );
-    }
-}

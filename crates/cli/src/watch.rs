@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
+use crate::nodes::{self, Nodes};
 use crate::output;
 
 /// `chamois watch`.
@@ -30,8 +31,8 @@ pub struct WatchArgs {
     #[arg(long, value_enum, value_delimiter = ',', value_name = "KIND")]
     pub kind: Vec<KindArg>,
     /// Components, and everything below them: x1000c0s0b0n0 is a node, x1000c0 a chassis
-    #[arg(long, value_delimiter = ',', value_name = "XNAME", value_parser = crate::group::xname)]
-    pub xname: Vec<Xname>,
+    #[arg(long, value_name = "NODESET", value_parser = crate::nodes::nodes)]
+    pub xname: Vec<Nodes>,
     /// The group with this label, and what is of its members
     #[arg(long, value_name = "LABEL", value_parser = crate::group::label)]
     pub group: Option<GroupLabel>,
@@ -127,7 +128,11 @@ pub(crate) async fn run(global: &GlobalArgs, args: WatchArgs) -> Result<(), CliE
     let request = WatchRequest {
         from_revision: args.from,
         kinds: args.kind.iter().map(|kind| kind.wire().into()).collect(),
-        xnames: args.xname.iter().map(Xname::to_string).collect(),
+        xnames: nodes::resolve(global, &args.xname)
+            .await?
+            .iter()
+            .map(Xname::to_string)
+            .collect(),
         group: args.group.map(String::from).unwrap_or_default(),
         ..WatchRequest::default()
     };

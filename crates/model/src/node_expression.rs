@@ -20,15 +20,16 @@ pub const NODE_EXPRESSION_BYTES_MAX: usize = 64 * 1024;
 /// Names that the parts of an expression may mean in all, those of its groups included.
 pub const NODE_NAMES_MAX: usize = 1_000_000;
 
-/// Names and groups of names, and what is done with them from left to right: `,` or a blank adds, `!` takes away, `&` leaves
-/// those that are in both, `^` those that are in one of both.
+/// Names and groups of names, and what is done with them from left to right: `,` or a blank adds, `!` takes away, `&`
+/// leaves those that are in both, `^` those that are in one of both.
 ///
-/// Numbers may be lists of ranges in brackets, with leading zeros and steps: `n[1-3,07,10-20/2]`; a name may have several.
-/// `@rack1`, `@role:Compute` are groups, `@*` is every name there is; a name with `*` or `?` means those among them that fit.
-/// Who resolves groups decides what there is.
+/// Numbers may be lists of ranges in brackets, with leading zeros and steps: `n[1-3,07,10-20/2]`; a name may have
+/// several. `@rack1`, `@role:Compute` are groups, `@*` is every name there is; a name with `*` or `?` means those
+/// among them that fit. Who resolves groups decides what there is.
 ///
-/// Source: ClusterShell 1.9 `NodeSet.ParsingEngine`. Other than there, blanks separate names, and negative numbers as well as
-/// digits before a bracket with numbers of several lengths (`n1[8-12]`, which ClusterShell reads as `n[18-112]`) are refused.
+/// Source: ClusterShell 1.9 `NodeSet.ParsingEngine`. Other than there, blanks separate names, and negative numbers as
+/// well as digits before a bracket with numbers of several lengths (`n1[8-12]`, which ClusterShell reads as
+/// `n[18-112]`) are refused.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NodeExpression {
     text: String,
@@ -59,13 +60,11 @@ impl Operator {
 impl NodeExpression {
     /// Whether what it means depends on what there is: groups, `*` and `?`.
     pub fn has_groups(&self) -> bool {
-        self.steps
-            .iter()
-            .any(|(_, term)| term.is_group() || term.is_wildcard())
+        self.steps.iter().any(|(_, term)| !term.is_spelled())
     }
 
-    /// The names it means. `group` resolves groups: it is given `rack1` for `@rack1`, `role:Compute` for `@role:Compute` and
-    /// `*` for all names there are; what it answers is a list of names, not of groups.
+    /// The names it means. `group` resolves groups: it is given `rack1` for `@rack1`, `role:Compute` for
+    /// `@role:Compute` and `*` for all names there are; what it answers is a list of names, not of groups.
     ///
     /// # Errors
     /// What `group` says, with the place in the text; more than [`NODE_NAMES_MAX`] names.
@@ -73,11 +72,28 @@ impl NodeExpression {
         &self,
         group: &mut dyn FnMut(&str) -> Result<NodeNames, String>,
     ) -> Result<NodeNames, NodeExpressionError> {
+        self.expand_as(group, &mut Ok)
+    }
+
+    /// The same where one node has several names: what is spelled counts as what `meant` makes of it, so that
+    /// `@rack1!nid0001` takes away a node that the group calls otherwise.
+    ///
+    /// # Errors
+    /// As [`expand`](Self::expand), and what `meant` says.
+    pub fn expand_as(
+        &self,
+        group: &mut dyn FnMut(&str) -> Result<NodeNames, String>,
+        meant: &mut dyn FnMut(NodeNames) -> Result<NodeNames, String>,
+    ) -> Result<NodeNames, NodeExpressionError> {
         let mut found = NodeNames::default();
         let mut left = NODE_NAMES_MAX;
         for (operator, term) in &self.steps {
             let refused = |problem| NodeExpressionError::new(&self.text, term.at(), problem);
-            let names = term.expand(group).map_err(refused)?;
+            let names = match term.is_spelled() {
+                true => meant(term.names()),
+                false => term.resolved(group),
+            };
+            let names = names.map_err(refused)?;
             left = left.checked_sub(names.len()).ok_or_else(|| refused(too_many()))?;
             found = match operator {
                 Operator::Union => found.union(names),
@@ -95,7 +111,7 @@ impl NodeExpression {
             .steps
             .iter()
             .map(|(_, term)| term)
-            .filter(|term| !term.is_group() && !term.is_wildcard());
+            .filter(|term| term.is_spelled());
         plain.fold(NodeNames::default(), |all, term| all.union(term.names()))
     }
 
@@ -230,6 +246,19 @@ mod tests {
         assert!("@a".parse::<NodeExpression>().unwrap().names().is_err());
     }
 
+    /// Else a node would stay that was to be left out.
+    #[test]
+    fn what_is_spelled_counts_as_what_it_means() {
+        let mut meant = |names: NodeNames| Ok(names.iter().map(|name| name.replace("nid", "n")).collect());
+        let expression: NodeExpression = "@rack1!nid2,nid[3-4]".parse().unwrap();
+        assert_eq!(
+            expression.expand_as(&mut groups, &mut meant).unwrap().fold(),
+            "n[1,3-4]"
+        );
+        let mut refuse = |_: NodeNames| Err("nobody".to_owned());
+        assert_eq!(expression.expand_as(&mut groups, &mut refuse).unwrap_err().at, 7);
+    }
+
     #[test]
     fn what_a_group_is_told_stands_under_the_group() {
         let error = folded("n1,@rack9").unwrap_err();
@@ -259,19 +288,24 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_folded_means_the_same_names(names in prop::collection::btree_set("[a-c]{1,2}[0-9]{0,3}(-[0-9]{1,2})?", 0..60)) {
+        fn what_is_folded_means_the_same_names(
+            names in prop::collection::btree_set("[a-c]{1,2}[0-9]{0,3}(-[0-9]{1,2})?", 0..60)
+        ) {
             let names: NodeNames = names.iter().collect();
             let expression: NodeExpression = names.fold().parse().unwrap();
             prop_assert_eq!(expression.names().unwrap(), names);
         }
 
         #[test]
-        fn xnames_come_back_from_their_fold(places in prop::collection::btree_set((0_u8..3, 0_u8..4, 0_u8..12, 0_u8..2), 0..80)) {
+        fn xnames_come_back_from_their_fold(
+            places in prop::collection::btree_set((0_u8..3, 0_u8..4, 0_u8..12, 0_u8..2), 0..80)
+        ) {
             let names = places.iter().map(|(x, c, s, n)| format!("x{x}c{c}s{s}b0n{n}"));
             let names: NodeNames = names.collect();
             let folded = names.fold();
             prop_assert_eq!(folded.parse::<NodeExpression>().unwrap().names().unwrap(), names.clone());
-            let parts: usize = names.folded().iter().map(|part| part.parse::<NodeExpression>().unwrap().names().unwrap().len()).sum();
+            let count = |part: &String| part.parse::<NodeExpression>().unwrap().names().unwrap().len();
+            let parts: usize = names.folded().iter().map(count).sum();
             prop_assert_eq!(parts, names.len(), "each name is in one part: {}", folded);
         }
 

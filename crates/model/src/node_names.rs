@@ -11,7 +11,8 @@ use name::Name;
 
 pub(crate) use index::Index;
 
-/// Names in natural order: by what they are without their numbers, then by their numbers, so that `n9` stands before `n10`.
+/// Names in natural order: by what they are without their numbers, then by their numbers, so that `n9` stands before
+/// `n10`.
 ///
 /// Source: ClusterShell 1.9 `NodeSet`, `RangeSet`: `n1` and `n01` are two names, shorter numbers stand first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

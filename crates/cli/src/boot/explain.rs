@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
+use crate::nodes;
 use crate::output;
 
 /// `chamois boot explain`.
@@ -27,7 +28,7 @@ Examples:
 Nothing is changed: no boot begins, and no instance-id is stored. The script is what the node would get, but for the
 id of the boot, which is 0 here.")]
 pub struct ExplainArgs {
-    /// The node: xname, MAC or NID
+    /// The node: xname, MAC, NID or host name
     pub node: String,
     /// What the node's iPXE would say of itself
     #[arg(long, default_value = "", hide_default_value = true, value_name = "BUILDARCH")]
@@ -41,7 +42,7 @@ pub(super) async fn run(global: &GlobalArgs, args: ExplainArgs) -> Result<(), Cl
     let mut client =
         BootExplainServiceClient::new(connect::to_any(global)?).max_decoding_message_size(usize::MAX);
     let request = ExplainBootRequest {
-        node: args.node.clone(),
+        node: nodes::one(global, &args.node).await?,
         arch: args.arch,
     };
     let explained = client.explain_boot(request).await?.into_inner();

@@ -8,6 +8,7 @@ use proto::bss::v1::boot_script_service_client::BootScriptServiceClient;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::{CliError, Kind};
+use crate::nodes;
 use crate::output;
 
 /// `chamois boot script`.
@@ -18,16 +19,17 @@ Examples:
   chamois boot script 02:00:00:00:00:a1
   chamois boot script 17")]
 pub struct ScriptArgs {
-    /// The node: xname, MAC or NID
+    /// The node: xname, MAC, NID or host name
     pub node: String,
 }
 
 pub(super) async fn run(global: &GlobalArgs, args: ScriptArgs) -> Result<(), CliError> {
+    let node = nodes::one(global, &args.node).await?;
     let mut client = BootScriptServiceClient::new(connect::to_any(global)?);
     let answer = client
-        .get_boot_script(request(&args.node))
+        .get_boot_script(request(&node))
         .await
-        .map_err(|status| explain(CliError::from(status), &args.node))?
+        .map_err(|status| explain(CliError::from(status), &node))?
         .into_inner();
     output::object(global, ("google.api.HttpBody", &answer), &args.node, || {
         String::from_utf8_lossy(&answer.data).trim_end().to_owned()

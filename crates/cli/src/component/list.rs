@@ -9,6 +9,7 @@ use proto::watch::v1::object::Kind;
 use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::CliError;
+use crate::nodes;
 use crate::output::{self, Changes, Shape, WatchArg, column, wide};
 
 /// Filters: values of one option are alternatives, options add up, a leading `!` negates.
@@ -16,13 +17,17 @@ use crate::output::{self, Changes, Shape, WatchArg, column, wide};
 #[command(after_help = "\
 Examples:
   chamois component list --type Node --state Ready
+  chamois component list 'x1000c0s[0-7]b0n0' '@compute&@state:Off'
   chamois component list --role '!Compute' --enabled true
   chamois component list --group compute,login
   chamois component list --state Off -w           redrawn when something changes
   chamois component list --id x1000c0s0b0n0,x1000c0s0b0n1 -o json")]
 pub struct ListArgs {
-    /// Xnames
-    #[arg(long, value_delimiter = ',', value_name = "XNAME")]
+    /// Nodesets
+    #[arg(value_name = "NODESET", value_parser = crate::nodes::text)]
+    pub nodes: Vec<String>,
+    /// Nodesets, too; a leading `!` negates
+    #[arg(long, value_name = "NODESET")]
     pub id: Vec<String>,
     /// Types, e.g. Node, NodeBMC
     #[arg(long = "type", value_delimiter = ',', value_name = "TYPE")]
@@ -78,7 +83,9 @@ impl From<ListArgs> for ListComponentsRequest {
     }
 }
 
-pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliError> {
+pub(super) async fn run(global: &GlobalArgs, mut args: ListArgs) -> Result<(), CliError> {
+    args.id.append(&mut args.nodes);
+    args.id = nodes::filter(global, &args.id).await?;
     let connection = connect::to_any(global)?;
     let mut client = ComponentServiceClient::new(connection).max_decoding_message_size(ANSWER_BYTES_MAX);
     let watch = args.watch.watch;
@@ -218,6 +225,7 @@ mod tests {
     fn every_filter_reaches_the_request() {
         let one = |text: &str| vec![text.to_owned()];
         let request = ListComponentsRequest::from(ListArgs {
+            nodes: Vec::new(),
             id: one("a"),
             types: one("b"),
             state: one("c"),

@@ -7,6 +7,7 @@ use proto::console::v1::{Console, ListConsolesRequest};
 use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::CliError;
+use crate::nodes;
 use crate::output::{self, Shape, column, wide};
 
 /// `chamois console list`.
@@ -18,8 +19,8 @@ Examples:
 
 conmand runs these lines itself: it needs CHAMOIS_ENDPOINTS, CHAMOIS_CA and CHAMOIS_TOKEN_FILE in its environment.")]
 pub struct ListArgs {
-    /// Xnames and nodesets; none: all
-    #[arg(value_name = "NODESET", value_parser = crate::power::node_set)]
+    /// Nodesets; none: all
+    #[arg(value_name = "NODESET", value_parser = crate::nodes::text)]
     pub nodes: Vec<String>,
     /// Lines for conman.conf, each of which runs `chamois console`
     #[arg(long)]
@@ -29,7 +30,9 @@ pub struct ListArgs {
 pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliError> {
     let client = ConsoleServiceClient::new(connect::to_any(global)?);
     let mut client = client.max_decoding_message_size(ANSWER_BYTES_MAX);
-    let request = ListConsolesRequest { node: args.nodes };
+    let request = ListConsolesRequest {
+        node: nodes::targets(global, &args.nodes).await?,
+    };
     let answer = client.list_consoles(request).await?.into_inner();
     if args.conman {
         return output::print(conman(&answer.consoles));

@@ -11,6 +11,7 @@ use proto::watch::v1::object::Kind;
 use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::CliError;
+use crate::nodes;
 use crate::output::{self, Changes, Shape, WatchArg, column, wide};
 use crate::utc;
 
@@ -40,8 +41,8 @@ pub struct LeasesArgs {
     /// Only those in this state
     #[arg(long, value_enum)]
     pub state: Option<StateArg>,
-    /// Only those of clients that SMD has as interfaces of these xnames or nodesets
-    #[arg(long, value_name = "NODESET")]
+    /// Only those of clients that SMD has as interfaces of these nodes
+    #[arg(long, value_name = "NODESET", value_parser = crate::nodes::text)]
     pub nodes: Vec<String>,
     /// Also what clients say of themselves, and when they got the address
     #[arg(long)]
@@ -107,7 +108,8 @@ pub struct DeleteLeaseArgs {
     pub force: bool,
 }
 
-pub(super) async fn list(global: &GlobalArgs, args: LeasesArgs) -> Result<(), CliError> {
+pub(super) async fn list(global: &GlobalArgs, mut args: LeasesArgs) -> Result<(), CliError> {
+    args.nodes = nodes::targets(global, &args.nodes).await?;
     let connection = connect::to_any(global)?;
     let mut client = DhcpLeaseServiceClient::new(connection).max_decoding_message_size(ANSWER_BYTES_MAX);
     let global = &global.widened(args.wide);

@@ -3,10 +3,14 @@
 use clap::Args;
 use proto::discovery::v1::Crawl;
 
+use crate::args::GlobalArgs;
+use crate::error::CliError;
+use crate::nodes;
+
 /// Which BMCs, and how fast.
 #[derive(Clone, Debug, Default, Args)]
 pub struct CrawlArgs {
-    /// Xnames of BMCs, nodesets of them, or address:port of what was found; none: all that are known
+    /// Nodesets of BMCs, or address:port of what was found; groups of nodes stand for their BMCs; none: all that are known
     #[arg(value_name = "BMC")]
     pub bmcs: Vec<String>,
     /// BMCs at once; default: 64
@@ -21,6 +25,20 @@ pub struct CrawlArgs {
     /// Seconds for one BMC in all; default: 120
     #[arg(long, default_value_t = 0, hide_default_value = true, value_parser = clap::value_parser!(u32).range(0..=3600), value_name = "SECONDS")]
     pub bmc_timeout_s: u32,
+}
+
+impl CrawlArgs {
+    /// With targets that the cluster understands; addresses stay what they are.
+    ///
+    /// # Errors
+    /// For names and groups that do not exist.
+    pub(super) async fn resolved(mut self, global: &GlobalArgs) -> Result<CrawlArgs, CliError> {
+        let is_address = |text: &String| text.contains(':') && text.parse::<redfish::Address>().is_ok();
+        let (mut addresses, named): (Vec<String>, Vec<String>) = self.bmcs.into_iter().partition(is_address);
+        addresses.extend(nodes::bmcs(global, &named).await?);
+        self.bmcs = addresses;
+        Ok(self)
+    }
 }
 
 impl From<CrawlArgs> for Crawl {

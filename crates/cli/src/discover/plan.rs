@@ -41,7 +41,7 @@ pub(super) async fn run(global: &GlobalArgs, args: PlanArgs) -> Result<(), CliEr
     let client = CrawlServiceClient::new(connect::for_upload(global)?);
     let mut client = client.max_decoding_message_size(ANSWER_BYTES_MAX);
     let request = PlanCrawlRequest {
-        crawl: Some(Crawl::from(args.crawl)),
+        crawl: Some(Crawl::from(args.crawl.resolved(global).await?)),
     };
     let mut answers = client.plan_crawl(request).await?.into_inner();
     let mut seen = Seen::default();

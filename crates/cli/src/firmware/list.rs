@@ -10,6 +10,7 @@ use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::CliError;
 use crate::job::names_of;
+use crate::nodes;
 use crate::output::{self, Format, Shape, column};
 
 /// Inventories of one page.
@@ -22,8 +23,8 @@ Examples:
   chamois firmware list                        which versions are where
   chamois firmware list 'x1000c0s*' --id BIOS")]
 pub struct ListArgs {
-    /// BMCs: xnames and nodesets; none: all
-    #[arg(value_name = "NODESET", value_parser = crate::power::node_set)]
+    /// BMCs: nodesets; groups of nodes stand for their BMCs; none: all
+    #[arg(value_name = "NODESET", value_parser = crate::nodes::text)]
     pub bmcs: Vec<String>,
     /// Only firmware with one of these ids, e.g. BIOS; matched without case
     #[arg(long, value_delimiter = ',', value_name = "ID")]
@@ -34,7 +35,7 @@ pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliEr
     let client = FirmwareInventoryServiceClient::new(connect::to_any(global)?);
     let mut client = client.max_decoding_message_size(ANSWER_BYTES_MAX);
     let mut request = ListFirmwareRequest {
-        id: args.bmcs,
+        id: nodes::bmcs(global, &args.bmcs).await?,
         page_size: PAGE_SIZE,
         page_token: String::new(),
     };

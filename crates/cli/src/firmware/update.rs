@@ -8,6 +8,7 @@ use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
 use crate::job::{self, Waits};
+use crate::nodes;
 
 /// `chamois firmware update`.
 #[derive(Clone, Debug, Args)]
@@ -18,8 +19,8 @@ Examples:
 
 Each BMC fetches the image itself. One step is over before the next is begun, and nothing more is begun after too many failures.")]
 pub struct UpdateArgs {
-    /// BMCs: xnames and nodesets
-    #[arg(required = true, value_name = "NODESET", value_parser = crate::power::node_set)]
+    /// BMCs: nodesets; groups of nodes stand for their BMCs
+    #[arg(required = true, value_name = "NODESET", value_parser = crate::nodes::text)]
     pub bmcs: Vec<String>,
     /// Where BMCs fetch the image: http, https, tftp, nfs or ftp; file:NAME is a boot file of this cluster
     #[arg(long, value_name = "URL")]
@@ -44,8 +45,9 @@ pub struct UpdateArgs {
     pub waits: Waits,
 }
 
-pub(super) async fn run(global: &GlobalArgs, args: UpdateArgs) -> Result<(), CliError> {
+pub(super) async fn run(global: &GlobalArgs, mut args: UpdateArgs) -> Result<(), CliError> {
     let waits = args.waits;
+    args.bmcs = nodes::bmcs(global, &args.bmcs).await?;
     let mut client = FirmwareUpdateServiceClient::new(connect::to_any(global)?);
     let request = StartFirmwareUpdateRequest {
         update: Some(FirmwareUpdate::from(args)),

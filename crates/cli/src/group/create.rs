@@ -8,13 +8,14 @@ use proto::smd::v1::{Group, GroupMembers};
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
+use crate::nodes::{self, Nodes};
 use crate::output;
 
 /// `chamois group create`.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
-  chamois group create compute x1000c0s0b0n0 x1000c0s0b1n0 --description 'The first rack' --tag slurm
+  chamois group create compute 'x1000c0s0b[0-1]n0' --description 'The first rack' --tag slurm
   chamois group create blue --exclusive-group colour
 
 A component is in one group at most among those of one exclusive group. Members must exist; if one does not,
@@ -23,9 +24,9 @@ pub struct CreateArgs {
     /// Label: letters, digits and -:._ in lower case
     #[arg(value_parser = super::label)]
     pub label: GroupLabel,
-    /// Xnames of the first members
-    #[arg(value_delimiter = ',', value_name = "XNAME", value_parser = super::xname)]
-    pub members: Vec<Xname>,
+    /// Nodesets of the first members
+    #[arg(value_name = "NODESET", value_parser = crate::nodes::nodes)]
+    pub members: Vec<Nodes>,
     /// For people
     #[arg(long, default_value = "", hide_default_value = true, value_name = "TEXT")]
     pub description: String,
@@ -37,9 +38,10 @@ pub struct CreateArgs {
     pub exclusive_group: Option<GroupLabel>,
 }
 
-impl From<&CreateArgs> for Group {
-    fn from(args: &CreateArgs) -> Self {
-        Self {
+impl CreateArgs {
+    fn group(&self, members: &[Xname]) -> Group {
+        let args = self;
+        Group {
             label: args.label.to_string(),
             description: args.description.clone(),
             exclusive_group: args
@@ -49,7 +51,7 @@ impl From<&CreateArgs> for Group {
                 .unwrap_or_default(),
             tags: super::texts(&args.tag),
             members: Some(GroupMembers {
-                ids: super::texts(&args.members),
+                ids: super::texts(members),
             }),
             meta: None,
         }
@@ -57,8 +59,9 @@ impl From<&CreateArgs> for Group {
 }
 
 pub(super) async fn run(global: &GlobalArgs, args: CreateArgs) -> Result<(), CliError> {
+    let members = nodes::resolve(global, &args.members).await?;
     let mut client = GroupServiceClient::new(connect::to_any(global)?);
-    let answer = client.create_group(Group::from(&args)).await;
+    let answer = client.create_group(args.group(&members)).await;
     let answer = answer
         .map_err(|status| super::refused(status, &args.label))?
         .into_inner();
@@ -66,7 +69,7 @@ pub(super) async fn run(global: &GlobalArgs, args: CreateArgs) -> Result<(), Cli
         format!(
             "created {} with {} (revision {})",
             args.label,
-            super::counted(args.members.len()),
+            super::counted(members.len()),
             answer.revision
         )
     })
@@ -86,9 +89,11 @@ mod tests {
 
     fn parse(line: &str) -> Result<Group, String> {
         let parsed = Line::try_parse_from(format!("create {line}").split_whitespace());
-        parsed
-            .map(|line| Group::from(&line.create))
-            .map_err(|error| error.to_string())
+        let create = parsed.map_err(|error| error.to_string())?.create;
+        let names = create.members.iter().map(|nodes| nodes.plain().unwrap());
+        let names = names.fold(model::NodeNames::default(), model::NodeNames::union);
+        let members: Vec<Xname> = names.iter().map(|name| name.parse().unwrap()).collect();
+        Ok(create.group(&members))
     }
 
     #[test]
@@ -112,7 +117,7 @@ mod tests {
     #[test]
     fn a_slip_is_refused_before_anything_is_sent() {
         for (line, text) in [
-            ("compute node1", "is not an xname"),
+            ("compute x[3-1]", "ends before it begins"),
             ("a/b", "is not a group label"),
             ("compute --tag a!", "is not a group label or tag"),
         ] {

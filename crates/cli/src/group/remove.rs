@@ -1,13 +1,14 @@
 //! `chamois group remove`.
 
 use clap::Args;
-use model::{GroupLabel, Xname};
+use model::GroupLabel;
 use proto::smd::v1::RemoveGroupMemberRequest;
 use proto::smd::v1::group_service_client::GroupServiceClient;
 
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
+use crate::nodes::{self, Nodes};
 use crate::output;
 
 /// `chamois group remove`.
@@ -21,16 +22,17 @@ pub struct RemoveArgs {
     /// Label, as `chamois group list` shows it
     #[arg(value_parser = super::label)]
     pub label: GroupLabel,
-    /// Xnames of the members that leave
-    #[arg(required = true, value_delimiter = ',', value_name = "XNAME", value_parser = super::xname)]
-    pub members: Vec<Xname>,
+    /// Nodesets of the members that leave
+    #[arg(required = true, value_name = "NODESET", value_parser = crate::nodes::nodes)]
+    pub members: Vec<Nodes>,
 }
 
 pub(super) async fn run(global: &GlobalArgs, args: RemoveArgs) -> Result<(), CliError> {
+    let members = nodes::resolve(global, &args.members).await?;
     let mut client = GroupServiceClient::new(connect::to_any(global)?);
     let request = RemoveGroupMemberRequest {
         label: args.label.to_string(),
-        ids: super::texts(&args.members),
+        ids: super::texts(&members),
         ..Default::default()
     };
     let answer = client.remove_group_member(request).await;
@@ -40,7 +42,7 @@ pub(super) async fn run(global: &GlobalArgs, args: RemoveArgs) -> Result<(), Cli
     output::done(global, ("chamois.smd.v1.DeleteResponse", &answer), || {
         format!(
             "removed {} from {} (revision {})",
-            super::counted(args.members.len()),
+            super::counted(members.len()),
             args.label,
             answer.revision
         )

@@ -41,7 +41,7 @@ pub(super) async fn run(global: &GlobalArgs, args: ShowArgs) -> Result<(), CliEr
     })
 }
 
-/// What is not set is left out; members come last, one in a line.
+/// What is not set is left out; members come last, folded, one kind of name in a line.
 fn render(group: &Group) -> String {
     let meta = group.meta.clone().unwrap_or_default();
     let change = |change: Option<proto::http::v1::Change>| match change {
@@ -68,8 +68,8 @@ fn render(group: &Group) -> String {
             writeln!(text, "{name:<16} {value}").expect("a String takes everything");
         }
     }
-    for id in ids {
-        writeln!(text, "  {id}").expect("a String takes everything");
+    for folded in crate::fold::fold(ids.iter().map(String::as_str)) {
+        writeln!(text, "  {folded}").expect("a String takes everything");
     }
     text
 }
@@ -106,8 +106,7 @@ tags             slurm
 created          2025-11-25T07:00:00Z by user/admin (revision 7)
 modified         2025-11-25T07:00:00Z by user/admin (revision 7)
 members          2
-  x0c0s0b0n0
-  x0c0s1b0n0
+  x0c0s[0-1]b0n0
 ";
         assert_eq!(render(&group), expected);
         assert_eq!(render(&Group::default()), "members          0\n");

@@ -27,16 +27,22 @@ pub(crate) struct Directory {
     components: Vec<Component>,
     /// Host names in lower case.
     by_name: BTreeMap<String, String>,
+    by_nid: BTreeMap<u64, String>,
     groups: BTreeMap<String, NodeNames>,
     partitions: BTreeMap<String, NodeNames>,
 }
 
 impl Directory {
     pub(super) fn new(components: Vec<Component>) -> Directory {
-        Directory {
+        let mut known = Directory {
             components,
             ..Directory::default()
-        }
+        };
+        let numbered = known
+            .nodes()
+            .filter_map(|node| Some((node.nid?, node.id.clone())));
+        known.by_nid = numbered.collect();
+        known
     }
 
     pub(super) fn called(&mut self, name: &str, xname: &str) {
@@ -73,13 +79,13 @@ impl Directory {
 
     /// The xnames that an expression means.
     pub(super) fn expand(&self, expression: &NodeExpression) -> Result<NodeNames, CliError> {
-        let named = expression.expand(&mut |group| self.group(group));
-        let named = named.map_err(|problem| {
+        let mut meant = |names: NodeNames| names.iter().map(|name| self.xname(name)).collect();
+        let named = expression.expand_as(&mut |group| self.group(group), &mut meant);
+        named.map_err(|problem| {
             let remedy =
-                "`chamois nodeset list` shows the groups, `chamois nodeset sources` what else has groups.";
+                "`chamois nodeset list` shows the groups, `chamois component list --type Node` the nodes.";
             CliError::new(Kind::NotFound, problem.to_string()).with_remedy(remedy)
-        })?;
-        named.iter().map(|name| self.xname(name)).collect()
+        })
     }
 
     /// The members of a group as `@…` names it, without the sign.
@@ -151,7 +157,7 @@ impl Directory {
     }
 
     /// Who is called so: an xname, a host name, `nid` and a NID.
-    fn xname(&self, name: &str) -> Result<String, CliError> {
+    fn xname(&self, name: &str) -> Result<String, String> {
         if let Ok(xname) = name.parse::<Xname>() {
             return Ok(xname.to_string());
         }
@@ -159,19 +165,13 @@ impl Directory {
             return Ok(xname.clone());
         }
         let nid: Option<u64> = name.strip_prefix("nid").and_then(|digits| digits.parse().ok());
-        let of_nid = |nid| self.nodes().find(|node| node.nid == Some(nid));
-        if let Some(node) = nid.and_then(of_nid) {
-            return Ok(node.id.clone());
+        if let Some(xname) = nid.and_then(|nid| self.by_nid.get(&nid)) {
+            return Ok(xname.clone());
         }
         let names = self.by_name.keys().map(String::as_str);
         let names = names.chain(self.components.iter().map(|component| component.id.as_str()));
-        let text = format!(
-            "no node is called `{}`{}",
-            name.escape_debug(),
-            did_you_mean(name, names)
-        );
-        let remedy = "`chamois component list --type Node` shows the nodes.";
-        Err(CliError::new(Kind::NotFound, text).with_remedy(remedy))
+        let meant = did_you_mean(name, names);
+        Err(format!("no node is called `{}`{meant}", name.escape_debug()))
     }
 }
 
@@ -273,6 +273,8 @@ mod tests {
             ("@type:NodeBMC", "x0c0s0b0"),
             ("@partition:p0", "x0c0s1b0n0"),
             ("@*", "x0c0s[0-2]b0n0"),
+            ("@*!login,de0001!nid1", "x0c0s1b0n0"),
+            ("@*!X0c0s00b0n0", "x0c0s[1-2]b0n0"),
             ("@all!@role:Service", "x0c0s[0-1]b0n0"),
             ("@state:Halt", ""),
             ("x0c0s?b0n0", "x0c0s[0-2]b0n0"),

@@ -66,7 +66,8 @@ impl Wanted {
     /// What the groups of an expression need.
     pub(crate) fn groups_of(expression: &NodeExpression) -> Wanted {
         let mut wanted = Wanted::default();
-        let noted = expression.expand(&mut |group| {
+        // what is wrong with it is told when it is resolved
+        let _ = expression.expand(&mut |group| {
             let source = group.split_once(':').map_or("group", |(source, _)| source);
             wanted = wanted.and(match group {
                 "*" | "all" => Wanted::nodes(),
@@ -76,9 +77,7 @@ impl Wanted {
             });
             Ok(NodeNames::default())
         });
-        match noted {
-            Ok(_) | Err(_) => wanted,
-        }
+        wanted
     }
 
     /// Both.

@@ -3,7 +3,8 @@
 /// Of so many candidates the nearest is looked for.
 const CANDIDATES_MAX: usize = 100_000;
 
-/// The candidate that takes the fewest changed, added, left out or swapped letters to become; none that takes more than a third.
+/// The candidate that takes the fewest changed, added, left out or swapped letters to become; none that takes more
+/// than a third.
 pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let letters: Vec<char> = name.to_lowercase().chars().collect();
     let at_most = letters.len() / 3 + 1;

@@ -5,7 +5,7 @@ use model::{NodeNames, Xname};
 use serde_json::{Value, json};
 
 use crate::args::GlobalArgs;
-use crate::error::{CliError, Kind};
+use crate::error::CliError;
 use crate::nodes::{self, Nodes, SOURCES, Wanted};
 use crate::output::{self, Format};
 
@@ -61,11 +61,7 @@ pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliEr
         .collect();
     match lines.is_empty() {
         false => output::print(lines.join("\n")),
-        true if args.nodes.is_empty() => Ok(()),
-        true => Err(CliError::new(
-            Kind::NotFound,
-            format!("these are in no {}", args.source),
-        )),
+        true => Ok(()),
     }
 }
 
@@ -82,7 +78,10 @@ fn line(args: &ListArgs, name: &str, members: &NodeNames) -> String {
 }
 
 fn as_json(groups: &[(String, NodeNames)]) -> Value {
-    let group = |(name, members): &(String, NodeNames)| json!({ "name": name, "members": members.iter().collect::<Vec<_>>(), "folded": members.fold() });
+    let group = |(name, members): &(String, NodeNames)| {
+        let names: Vec<&str> = members.iter().collect();
+        json!({ "name": name, "members": names, "folded": members.fold() })
+    };
     groups.iter().map(group).collect()
 }
 

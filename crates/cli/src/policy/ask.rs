@@ -7,6 +7,7 @@ use proto::auth::v1::{CheckAccessRequest, CheckAccessResponse};
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
+use crate::nodes;
 
 /// How one asks about oneself.
 const ONESELF: &str = "me";
@@ -46,7 +47,11 @@ impl From<Question> for CheckAccessRequest {
     }
 }
 
-pub(super) async fn ask(global: &GlobalArgs, question: Question) -> Result<CheckAccessResponse, CliError> {
+pub(super) async fn ask(
+    global: &GlobalArgs,
+    mut question: Question,
+) -> Result<CheckAccessResponse, CliError> {
+    question.object = nodes::object(global, question.object).await?;
     let mut client = PolicyServiceClient::new(connect::to_any(global)?);
     let request = CheckAccessRequest::from(question);
     Ok(client.check_access(request).await?.into_inner())

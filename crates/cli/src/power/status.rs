@@ -10,6 +10,7 @@ use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::{CliError, Kind};
 use crate::job::names_of;
+use crate::nodes;
 use crate::output::{self, Changes, Format, Shape, WatchArg, column};
 
 /// `chamois power status`.
@@ -22,8 +23,8 @@ Examples:
 
 The BMCs are asked now; exit code 7 if any of them does not answer.")]
 pub struct StatusArgs {
-    /// Xnames and nodesets; none: every node with a BMC
-    #[arg(value_name = "NODESET", value_parser = super::node_set)]
+    /// Nodesets; none: every node with a BMC
+    #[arg(value_name = "NODESET", value_parser = crate::nodes::text)]
     pub nodes: Vec<String>,
     /// Only those in this state
     #[arg(long, value_enum)]
@@ -65,7 +66,7 @@ pub(super) async fn run(global: &GlobalArgs, args: StatusArgs) -> Result<(), Cli
     let connection = connect::for_upload(global)?;
     let mut client = PowerStatusServiceClient::new(connection).max_decoding_message_size(ANSWER_BYTES_MAX);
     let request = QueryPowerStatusRequest {
-        xname: args.nodes,
+        xname: nodes::targets(global, &args.nodes).await?,
         power_state_filter: args.state.map(StateArg::wire).unwrap_or_default().to_owned(),
         management_state_filter: String::new(),
     };

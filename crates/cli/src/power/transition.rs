@@ -11,6 +11,7 @@ use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
 use crate::job::{self, Waits};
+use crate::nodes;
 
 /// Longest pause between two nodes, as the API takes it.
 const STAGGER_MAX: Duration = Duration::from_secs(60);
@@ -18,8 +19,8 @@ const STAGGER_MAX: Duration = Duration::from_secs(60);
 /// Which nodes, and how many at once.
 #[derive(Clone, Debug, Args)]
 pub struct SwitchArgs {
-    /// Xnames and nodesets, e.g. x1000c0s[0-7]b0n0
-    #[arg(required = true, value_name = "NODESET", value_parser = super::node_set)]
+    /// Nodesets, e.g. x1000c0s[0-7]b0n0 or @compute
+    #[arg(required = true, value_name = "NODESET", value_parser = crate::nodes::text)]
     pub nodes: Vec<String>,
     /// Pause between one node that is switched on and the next, e.g. 500ms or 2s; up to 60s
     #[arg(long, value_parser = stagger, value_name = "TIME")]
@@ -80,8 +81,13 @@ fn stagger(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("`{text}`: write milliseconds as 500ms or seconds as 2s, up to 60s"))
 }
 
-pub(super) async fn run(global: &GlobalArgs, operation: Operation, args: SwitchArgs) -> Result<(), CliError> {
+pub(super) async fn run(
+    global: &GlobalArgs,
+    operation: Operation,
+    mut args: SwitchArgs,
+) -> Result<(), CliError> {
     let waits = args.waits;
+    args.nodes = nodes::targets(global, &args.nodes).await?;
     let mut client = TransitionServiceClient::new(connect::to_any(global)?);
     let started = client
         .start_transition(request(operation, args))

@@ -34,11 +34,11 @@ impl Term {
         self.at
     }
 
-    pub(super) fn is_group(&self) -> bool {
+    fn is_group(&self) -> bool {
         matches!(self.parts.first(), Some(Part::Text(text)) if text.starts_with('@'))
     }
 
-    pub(super) fn is_wildcard(&self) -> bool {
+    fn is_wildcard(&self) -> bool {
         let has = |part: &Part| matches!(part, Part::Text(text) if text.contains(['*', '?']));
         !self.is_group() && self.parts.iter().any(has)
     }
@@ -52,28 +52,31 @@ impl Term {
         numbers.fold(1, usize::saturating_mul)
     }
 
-    pub(super) fn expand(
+    /// Whether it means what is written: no group, no wildcard.
+    pub(super) fn is_spelled(&self) -> bool {
+        !self.is_group() && !self.is_wildcard()
+    }
+
+    /// What a group has, or what fits a wildcard.
+    pub(super) fn resolved(
         &self,
         group: &mut dyn FnMut(&str) -> Result<NodeNames, String>,
     ) -> Result<NodeNames, String> {
-        if !self.is_group() && !self.is_wildcard() {
-            return Ok(self.names());
-        }
         let spelled = self.spelled();
-        if self.is_group() {
-            let mut found = NodeNames::default();
-            for name in &spelled {
-                let members = group(name.trim_start_matches('@'))?;
-                if found.len() + members.len() > NODE_NAMES_MAX {
-                    return Err(too_many());
-                }
-                found = found.union(members);
-            }
-            return Ok(found);
+        if self.is_wildcard() {
+            let all = group("*")?;
+            let fits = |name: &&str| spelled.iter().any(|mask| wildcard::fits(mask, name));
+            return Ok(all.iter().filter(fits).collect());
         }
-        let all = group("*")?;
-        let fits = |name: &&str| spelled.iter().any(|mask| wildcard::fits(mask, name));
-        Ok(all.iter().filter(fits).collect())
+        let mut found = NodeNames::default();
+        for name in &spelled {
+            let members = group(name.trim_start_matches('@'))?;
+            if found.len() + members.len() > NODE_NAMES_MAX {
+                return Err(too_many());
+            }
+            found = found.union(members);
+        }
+        Ok(found)
     }
 
     /// The names that it spells.

@@ -36,8 +36,8 @@ fn shown(sorted: &[Index]) -> String {
     }
 }
 
-/// `0-3`, `7`, as `RangeSet._slices_padding` of ClusterShell with `autostep` off finds them, which looks for steps first: that
-/// shows after padded numbers, where `01,99,100` is not `01,99-100`.
+/// `0-3`, `7`, as `RangeSet._slices_padding` of ClusterShell with `autostep` off finds them, which looks for steps
+/// first: that shows after padded numbers, where `01,99,100` is not `01,99-100`.
 fn ranges(sorted: &[Index]) -> Vec<String> {
     let mut found = Vec::new();
     let Some(first) = sorted.first() else { return found };

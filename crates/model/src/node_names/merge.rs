@@ -1,7 +1,7 @@
 //! Names with several numbers as few boxes: `x[0-1]c[0-7]`.
 //!
-//! ClusterShell's `RangeSetND._fold_multivariate_merge`, which boxes are found first included, as the same set has to be the
-//! same text. Its last passes compare each box with each; here an index finds what a box can be joined with.
+//! ClusterShell's `RangeSetND._fold_multivariate_merge`, which boxes are found first included, as the same set has to
+//! be the same text. Its last passes compare each box with each; here an index finds what a box can be joined with.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

@@ -8,6 +8,7 @@ use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
 use crate::job::{self, Waits};
+use crate::nodes;
 
 /// `chamois bmc credential rotate`.
 #[derive(Clone, Debug, Args)]
@@ -18,8 +19,8 @@ Example:
 Each password is sealed and stored before its BMC is told, and counts once a login with it has worked; whenever a member dies,
 none is lost.")]
 pub struct RotateArgs {
-    /// BMCs: xnames and nodesets
-    #[arg(required = true, value_name = "NODESET", value_parser = crate::power::node_set)]
+    /// BMCs: nodesets; groups of nodes stand for their BMCs
+    #[arg(required = true, value_name = "NODESET", value_parser = crate::nodes::text)]
     pub bmcs: Vec<String>,
     /// Whether it is waited for.
     #[command(flatten)]
@@ -28,7 +29,9 @@ pub struct RotateArgs {
 
 pub(super) async fn run(global: &GlobalArgs, args: RotateArgs) -> Result<(), CliError> {
     let mut client = BmcCredentialServiceClient::new(connect::to_any(global)?);
-    let request = StartCredentialRotationRequest { targets: args.bmcs };
+    let request = StartCredentialRotationRequest {
+        targets: nodes::bmcs(global, &args.bmcs).await?,
+    };
     let started = client.start_credential_rotation(request).await?.into_inner();
     job::started(global, &started.job, args.waits).await
 }

@@ -1,7 +1,7 @@
 //! `chamois boot config set`: creates or replaces.
 
 use clap::{Args, ValueEnum};
-use model::{MacAddr, NodeSet};
+use model::MacAddr;
 use proto::bss::v1::boot_configuration_service_client::BootConfigurationServiceClient;
 use proto::bss::v1::{BootConfiguration, ReplaceBootConfigurationRequest};
 use proto::smd::v1::component::Arch;
@@ -10,6 +10,7 @@ use super::get;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
+use crate::nodes;
 
 /// `chamois boot config set`.
 #[derive(Clone, Debug, Args)]
@@ -30,9 +31,9 @@ role > default), then the higher priority, then the name. Boot parameters of BSS
 pub struct SetArgs {
     /// Name of the boot configuration
     pub name: String,
-    /// Xname, nodeset or place (`x1000c0`: all nodes below); given again or as a comma list, more
-    #[arg(long = "host", value_parser = hosts, value_name = "NODESET")]
-    pub hosts: Vec<Hosts>,
+    /// Nodeset or place (`x1000c0`: all nodes below); given again, more. Names and `@groups` mean the nodes that they are now
+    #[arg(long = "host", value_parser = crate::nodes::text, value_name = "NODESET")]
+    pub hosts: Vec<String>,
     /// MAC of a node
     #[arg(long = "mac", value_delimiter = ',', value_parser = mac)]
     pub macs: Vec<MacAddr>,
@@ -88,10 +89,6 @@ pub struct SetArgs {
     pub if_revision: Option<u64>,
 }
 
-/// Nodesets of one argument.
-#[derive(Clone, Debug)]
-pub struct Hosts(Vec<NodeSet>);
-
 /// An architecture as it is typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ArchArg {
@@ -106,12 +103,6 @@ pub enum ArchArg {
     Other,
 }
 
-fn hosts(text: &str) -> Result<Hosts, String> {
-    NodeSet::list(text)
-        .map(Hosts)
-        .map_err(|problem| problem.to_string())
-}
-
 fn mac(text: &str) -> Result<MacAddr, String> {
     text.parse()
         .map_err(|problem: model::InvalidValue| problem.to_string())
@@ -119,7 +110,6 @@ fn mac(text: &str) -> Result<MacAddr, String> {
 
 impl From<SetArgs> for BootConfiguration {
     fn from(args: SetArgs) -> Self {
-        let hosts = args.hosts.iter().flat_map(|Hosts(sets)| sets);
         let arch = match args.arch {
             None => Arch::Unspecified,
             Some(ArchArg::X86) => Arch::X86,
@@ -129,7 +119,7 @@ impl From<SetArgs> for BootConfiguration {
         Self {
             name: args.name,
             description: args.description,
-            hosts: hosts.map(NodeSet::to_string).collect(),
+            hosts: args.hosts,
             macs: args.macs.iter().map(MacAddr::to_string).collect(),
             nids: args.nids,
             groups: args.groups,
@@ -149,7 +139,8 @@ impl From<SetArgs> for BootConfiguration {
     }
 }
 
-pub(super) async fn run(global: &GlobalArgs, args: SetArgs) -> Result<(), CliError> {
+pub(super) async fn run(global: &GlobalArgs, mut args: SetArgs) -> Result<(), CliError> {
+    args.hosts = nodes::targets(global, &args.hosts).await?;
     let mut client = BootConfigurationServiceClient::new(connect::to_any(global)?);
     let request = ReplaceBootConfigurationRequest {
         name: args.name.clone(),
@@ -199,7 +190,7 @@ mod tests {
             "/files/k",
         ];
         let configuration = parsed(&words).unwrap();
-        assert_eq!(configuration.hosts, ["x0c0s[0,2]b0n0", "x1", "x2c0"]);
+        assert_eq!(configuration.hosts, ["x0c0s[0,2]b0n0,x1", "X2C0"]);
         assert_eq!(configuration.nids, [1, 2]);
         assert_eq!(configuration.groups, ["a", "b", "c"]);
         assert_eq!(configuration.arch(), Arch::X86);

@@ -13,6 +13,7 @@ use super::show;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
+use crate::nodes;
 use crate::output;
 
 /// `chamois boot rollout start`.
@@ -37,8 +38,8 @@ pub struct StartArgs {
         conflicts_with = "hosts"
     )]
     pub group: Option<String>,
-    /// These nodes take part: xnames and nodesets, e.g. x[1000-1003]c*
-    #[arg(long, value_name = "NODESET")]
+    /// These nodes take part: nodesets, e.g. x[1000-1003]c*
+    #[arg(long, value_name = "NODESET", value_parser = crate::nodes::text)]
     pub hosts: Vec<String>,
     /// Image that is booted; as before unless it, a kernel or an initrd is given
     #[arg(long, value_name = "NAME", conflicts_with_all = ["kernel", "initrd"])]
@@ -90,7 +91,8 @@ impl FromStr for Step {
     }
 }
 
-pub(super) async fn run(global: &GlobalArgs, args: StartArgs) -> Result<(), CliError> {
+pub(super) async fn run(global: &GlobalArgs, mut args: StartArgs) -> Result<(), CliError> {
+    args.hosts = nodes::targets(global, &args.hosts).await?;
     let get = GetBootConfigurationRequest {
         name: args.config.clone(),
     };

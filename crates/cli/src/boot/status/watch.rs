@@ -21,8 +21,6 @@ use crate::output::Format;
 const PAUSE: Duration = Duration::from_secs(1);
 /// Pause while nothing changes: a node becomes stuck by time alone.
 const PAUSE_QUIET: Duration = Duration::from_secs(5);
-/// Nodes that an error names.
-const NAMED_MAX: usize = 5;
 
 pub(super) async fn run(global: &GlobalArgs, args: &StatusArgs, format: Format) -> Result<(), CliError> {
     let mut client = client(global)?;
@@ -140,13 +138,9 @@ fn not_home(last: Option<&ListBootStatusResponse>, seconds: u64) -> CliError {
         .filter(|status| !table::is_home(status))
         .map(|status| status.node.as_str())
         .collect();
-    let more = match away.len() > NAMED_MAX {
-        true => ", …",
-        false => "",
-    };
-    let named = away[..away.len().min(NAMED_MAX)].join(", ");
+    let named = crate::job::names_of(&away);
     let text = format!(
-        "{} of {} nodes are not home after {seconds} s: {named}{more}",
+        "{} of {} nodes are not home after {seconds} s: {named}",
         away.len(),
         answer.nodes.len()
     );
@@ -206,7 +200,7 @@ mod tests {
         let error = not_home(Some(&answer), 60);
         let text = error.to_string();
         assert!(
-            text.starts_with("7 of 8 nodes are not home after 60 s: x0c0s1b0n0, ") && text.contains(", …"),
+            text.starts_with("7 of 8 nodes are not home after 60 s: x0c0s[1-7]b0n0\n"),
             "{text}"
         );
         assert_eq!(error.exit_code(), 1);

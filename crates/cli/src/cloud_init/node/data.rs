@@ -7,6 +7,7 @@ use proto::cloud_init::v1::impersonation_service_client::ImpersonationServiceCli
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
+use crate::nodes;
 use crate::output;
 
 /// `chamois cloud-init node data`.
@@ -20,7 +21,8 @@ Examples:
 
 What is secret is shown to nobody but the node.")]
 pub struct DataArgs {
-    /// Xname of the node
+    /// The node: xname, host name or anything that means one
+    #[arg(value_parser = crate::nodes::text, value_name = "NODE")]
     pub xname: String,
     /// network-config, meta-data, user-data, vendor-data or <group>.yaml
     #[arg(default_value = "meta-data")]
@@ -30,7 +32,8 @@ pub struct DataArgs {
     pub profile: String,
 }
 
-pub(super) async fn run(global: &GlobalArgs, args: DataArgs) -> Result<(), CliError> {
+pub(super) async fn run(global: &GlobalArgs, mut args: DataArgs) -> Result<(), CliError> {
+    args.xname = nodes::one_xname(global, &args.xname).await?.to_string();
     let mut client = ImpersonationServiceClient::new(connect::to_any(global)?);
     let key = args.xname.clone();
     let request = GetNodeDataRequest {

@@ -7,6 +7,7 @@ use proto::cloud_init::v1::instance_info_service_client::InstanceInfoServiceClie
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
+use crate::nodes;
 use crate::output;
 
 /// `chamois cloud-init node delete`.
@@ -15,11 +16,13 @@ use crate::output;
 Example:
   chamois cloud-init node delete x1000c0s0b0n0")]
 pub struct DeleteArgs {
-    /// Xname of the node
+    /// The node: xname, host name or anything that means one
+    #[arg(value_parser = crate::nodes::text, value_name = "NODE")]
     pub xname: String,
 }
 
-pub(super) async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<(), CliError> {
+pub(super) async fn run(global: &GlobalArgs, mut args: DeleteArgs) -> Result<(), CliError> {
+    args.xname = nodes::one_xname(global, &args.xname).await?.to_string();
     let mut client = InstanceInfoServiceClient::new(connect::to_any(global)?);
     let request = DeleteInstanceInfoRequest {
         id: args.xname.clone(),

@@ -7,6 +7,7 @@ use proto::cloud_init::v1::instance_service_client::InstanceServiceClient;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
+use crate::nodes;
 use crate::output;
 
 /// `chamois cloud-init node renew`.
@@ -17,14 +18,16 @@ Example:
 
 With another instance-id cloud-init runs again what it runs once for each instance: host keys, users, phone-home.")]
 pub struct RenewArgs {
-    /// Xname of the node
+    /// The node: xname, host name or anything that means one
+    #[arg(value_parser = crate::nodes::text, value_name = "NODE")]
     pub xname: String,
     /// Only if the instance-id is at this revision
     #[arg(long, value_name = "REVISION")]
     pub if_revision: Option<u64>,
 }
 
-pub(super) async fn run(global: &GlobalArgs, args: RenewArgs) -> Result<(), CliError> {
+pub(super) async fn run(global: &GlobalArgs, mut args: RenewArgs) -> Result<(), CliError> {
+    args.xname = nodes::one_xname(global, &args.xname).await?.to_string();
     let mut client = InstanceServiceClient::new(connect::to_any(global)?);
     let request = RenewInstanceIdRequest {
         node: args.xname.clone(),

@@ -8,6 +8,7 @@ use crate::args::GlobalArgs;
 use crate::cloud_init::from_json;
 use crate::connect;
 use crate::error::CliError;
+use crate::nodes;
 use crate::output;
 
 /// `chamois cloud-init node set`.
@@ -21,7 +22,8 @@ What is not given comes from the cluster's defaults: a set replaces all but the 
 cluster's. An instance-id is taken only while the node has none: another one would make cloud-init take it for a
 new node.")]
 pub struct SetArgs {
-    /// Xname of the node
+    /// The node: xname, host name or anything that means one
+    #[arg(value_parser = crate::nodes::text, value_name = "NODE")]
     pub xname: String,
     /// Instance-id, if the node has none yet
     #[arg(long, default_value = "", hide_default_value = true, value_name = "ID")]
@@ -94,7 +96,8 @@ impl TryFrom<SetArgs> for PutInstanceInfoRequest {
     }
 }
 
-pub(super) async fn run(global: &GlobalArgs, args: SetArgs) -> Result<(), CliError> {
+pub(super) async fn run(global: &GlobalArgs, mut args: SetArgs) -> Result<(), CliError> {
+    args.xname = nodes::one_xname(global, &args.xname).await?.to_string();
     let (xname, given) = (args.xname.clone(), args.instance_id.clone());
     let mut client = InstanceInfoServiceClient::new(connect::to_any(global)?);
     let answer = client

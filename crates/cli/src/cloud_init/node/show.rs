@@ -8,6 +8,7 @@ use crate::args::GlobalArgs;
 use crate::cloud_init::fields;
 use crate::connect;
 use crate::error::{CliError, Kind};
+use crate::nodes;
 use crate::output;
 
 /// `chamois cloud-init node show`.
@@ -16,11 +17,13 @@ use crate::output;
 Example:
   chamois cloud-init node show x1000c0s0b0n0")]
 pub struct ShowArgs {
-    /// Xname of the node
+    /// The node: xname, host name or anything that means one
+    #[arg(value_parser = crate::nodes::text, value_name = "NODE")]
     pub xname: String,
 }
 
-pub(super) async fn run(global: &GlobalArgs, args: ShowArgs) -> Result<(), CliError> {
+pub(super) async fn run(global: &GlobalArgs, mut args: ShowArgs) -> Result<(), CliError> {
+    args.xname = nodes::one_xname(global, &args.xname).await?.to_string();
     let mut client = InstanceInfoServiceClient::new(connect::to_any(global)?);
     let request = GetInstanceInfoRequest {
         id: args.xname.clone(),

@@ -10,6 +10,7 @@ use crate::args::GlobalArgs;
 use crate::cloud_init::{from_json, group};
 use crate::connect;
 use crate::error::{CliError, Kind};
+use crate::nodes;
 use crate::output;
 
 /// `chamois cloud-init profile put`.
@@ -25,8 +26,8 @@ instance_infos, each as its own resource has them; `profile show -o json` prints
 pub struct PutArgs {
     /// Name of the profile
     pub name: String,
-    /// Xnames of the nodes that it applies to
-    #[arg(long = "node", value_delimiter = ',', required = true, value_name = "XNAME")]
+    /// The nodes that it applies to
+    #[arg(long = "node", required = true, value_name = "NODESET", value_parser = crate::nodes::text)]
     pub nodes: Vec<String>,
     /// Hours from now until it expires, up to 720; a day if not given
     #[arg(long, default_value_t = 24, value_name = "HOURS")]
@@ -54,7 +55,8 @@ pub struct PutArgs {
     pub if_revision: Option<u64>,
 }
 
-pub(super) async fn run(global: &GlobalArgs, args: PutArgs) -> Result<(), CliError> {
+pub(super) async fn run(global: &GlobalArgs, mut args: PutArgs) -> Result<(), CliError> {
+    args.nodes = nodes::filter(global, &args.nodes).await?;
     let request = request(args)?;
     let name = request.name.clone();
     let mut client = ProfileServiceClient::new(connect::to_any(global)?);

@@ -13,6 +13,7 @@ use crate::args::GlobalArgs;
 use crate::connect;
 use crate::dhcp::option_args::{OptionArgs, texts};
 use crate::error::CliError;
+use crate::nodes;
 
 /// Priority of a policy that does not say it (`DhcpPolicy.priority`).
 pub(crate) const PRIORITY_DEFAULT: u32 = 500;
@@ -56,8 +57,8 @@ pub struct PutArgs {
         help_heading = "Whom"
     )]
     pub subnets: Vec<String>,
-    /// Components of this xname, nodeset or place, e.g. x[1000-1003]c*s*b0n0
-    #[arg(long = "host", value_name = "NODESET", help_heading = "Whom")]
+    /// Components of this nodeset or place, e.g. x[1000-1003]c*s*b0n0; names and `@groups` mean the nodes that they are now
+    #[arg(long = "host", value_name = "NODESET", value_parser = crate::nodes::text, help_heading = "Whom")]
     pub hosts: Vec<String>,
     /// Members of this group
     #[arg(
@@ -201,7 +202,8 @@ impl From<PutArgs> for DhcpPolicy {
     }
 }
 
-pub(super) async fn run(global: &GlobalArgs, args: PutArgs) -> Result<(), CliError> {
+pub(super) async fn run(global: &GlobalArgs, mut args: PutArgs) -> Result<(), CliError> {
+    args.hosts = nodes::targets(global, &args.hosts).await?;
     let mut client = DhcpPolicyServiceClient::new(connect::to_any(global)?);
     let request = PutDhcpPolicyRequest {
         policy: Some(args.into()),

@@ -31,7 +31,7 @@ pub struct StartCrawlArgs {
 pub(super) async fn run(global: &GlobalArgs, args: StartCrawlArgs) -> Result<(), CliError> {
     let mut client = CrawlServiceClient::new(connect::to_any(global)?);
     let request = StartCrawlRequest {
-        crawl: Some(Crawl::from(args.crawl)),
+        crawl: Some(Crawl::from(args.crawl.resolved(global).await?)),
     };
     let started = client.start_crawl(request).await?.into_inner();
     job::started(global, &started.job, args.waits).await
