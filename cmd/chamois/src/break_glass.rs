@@ -116,8 +116,8 @@ fn status(global: &GlobalArgs, args: &GlassArgs) -> Result<(), GlassError> {
 }
 
 fn shown(format: Format, status: &serde_json::Value) -> String {
-    if format == Format::Json {
-        return status.to_string();
+    if format.is_document() {
+        return cli::value_document(format, status);
     }
     let text = |key: &str| match &status[key] {
         serde_json::Value::String(text) => text.clone(),
@@ -158,12 +158,14 @@ fn token(global: &GlobalArgs, args: &GlassArgs) -> Result<(), GlassError> {
             valid_for_s,
         } => {
             let endpoint = endpoint(&config);
-            let text = match global.output {
-                Format::Json => serde_json::json!({
-                    "subject": subject, "token": token, "valid_for_s": valid_for_s, "endpoint": endpoint,
-                })
-                .to_string(),
-                Format::Table => format!(
+            let text = match global.output.is_document() {
+                true => {
+                    let value = serde_json::json!({
+                        "subject": subject, "token": token, "valid_for_s": valid_for_s, "endpoint": endpoint,
+                    });
+                    cli::value_document(global.output, &value)
+                }
+                false => format!(
                     "# administrator `token/{subject}` of this member alone, for {} minutes\n\
                      export CHAMOIS_TOKEN={token}\nexport CHAMOIS_ENDPOINTS={endpoint}\nexport CHAMOIS_CA={}",
                     valid_for_s / 60,

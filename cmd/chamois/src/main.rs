@@ -44,6 +44,7 @@ struct Failure {
 
 fn run(cli: Cli) -> Result<(), Failure> {
     let Cli { global, command } = cli;
+    let global = global.without_context();
     let default_filter = match &command {
         Command::ScaleWorker(_)
         | Command::AuthzWorker(_)

@@ -58,9 +58,9 @@ pub enum SnapshotError {
 /// `File` for one that is damaged.
 pub fn inspect(global: &GlobalArgs, args: &InspectArgs) -> Result<(), SnapshotError> {
     let found = read(&args.file)?;
-    match global.output {
-        Format::Json => println!("{}", to_json(&found)),
-        Format::Table => print!("{}", describe(&found)),
+    match global.output.is_document() {
+        true => println!("{}", cli::value_document(global.output, &to_json(&found))),
+        false => print!("{}", describe(&found)),
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -41,6 +42,9 @@ use crate::subnet::SubnetCommand;
 use crate::token::TokenArgs;
 use crate::watch::WatchArgs;
 
+/// How long a call may take unless somebody says otherwise.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
 const EXAMPLES: &str = "\
 Examples:
   chamois demo                                  a whole cluster with 1,000 nodes on this host, no root needed
@@ -68,8 +72,10 @@ Examples:
   chamois migrate openchami --url https://gateway:8443 --diff   what would change for each node
   chamois watch --kind component                components as they are, then every change
   chamois api explain /hsm/v2/groups            what a route does, needs and answers
+  chamois config use prod                       whose cluster is meant from now on
 
-Environment: CHAMOIS_ENDPOINTS, CHAMOIS_CA, CHAMOIS_TOKEN or CHAMOIS_TOKEN_FILE, CHAMOIS_CLIENT_CERTIFICATE, CHAMOIS_LOG.
+Environment: CHAMOIS_ENDPOINTS, CHAMOIS_CA, CHAMOIS_TOKEN or CHAMOIS_TOKEN_FILE, CHAMOIS_CLIENT_CERTIFICATE, CHAMOIS_LOG,
+CHAMOIS_CONTEXT, CHAMOIS_OUTPUT, CHAMOIS_TIMEOUT, CHAMOIS_CONSISTENCY, NO_COLOR. An option outranks them, they outrank the context.
 Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 denied, 6 unavailable, 7 some of many failed.";
 
 /// HPC system management: one binary, one replicated state.
@@ -84,13 +90,26 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// Options that every command takes.
-#[derive(Clone, Debug, Args)]
+/// Options that every command takes. What is not given here comes from the environment, then from the context.
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct GlobalArgs {
-    /// Form of the answer
-    #[arg(short, long, value_enum, global = true, default_value_t)]
+    /// Form of the answer [default: table]
+    #[arg(
+        id = "output",
+        short,
+        long = "output",
+        value_enum,
+        global = true,
+        env = "CHAMOIS_OUTPUT"
+    )]
+    pub given_output: Option<Format>,
+    /// The form that counts: as given, or as the context says.
+    #[arg(skip)]
     pub output: Format,
+    /// Which context of config.toml counts; default: the one of `chamois config use`
+    #[arg(long, global = true, env = "CHAMOIS_CONTEXT", value_name = "NAME")]
+    pub context: Option<String>,
     /// gRPC API of one or more members (host:port, comma list): the first that answers is asked
     #[arg(
         long,
@@ -109,21 +128,63 @@ pub struct GlobalArgs {
     /// Certificate to show instead of a token (PEM); its key is beside it, in the file of the same name with the ending `.key`
     #[arg(long, global = true, env = "CHAMOIS_CLIENT_CERTIFICATE", value_name = "FILE")]
     pub client_certificate: Option<PathBuf>,
-    /// Seconds to wait for an answer, 1 to 300
-    #[arg(
-        long,
-        global = true,
-        default_value_t = 10,
-        value_parser = clap::value_parser!(u64).range(1..=300),
-        value_name = "SECONDS"
-    )]
-    pub timeout: u64,
+    /// Time to wait for an answer, e.g. 30, 500ms, 2m; up to 5m [default: 10s]
+    #[arg(long, global = true, env = "CHAMOIS_TIMEOUT", value_parser = crate::duration::parse, value_name = "TIME")]
+    pub timeout: Option<Duration>,
+    /// What a read may rest on [default: linearizable]
+    #[arg(long, global = true, value_enum, env = "CHAMOIS_CONSISTENCY")]
+    pub consistency: Option<Consistency>,
+    /// Only what was asked for: no sentence after a change, nothing that moves
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// No colours; NO_COLOR says the same
+    #[arg(long, global = true)]
+    pub no_color: bool,
     /// Form of the log on standard error; default: `[log] format` of a member's configuration, or text
     #[arg(long, global = true, value_enum, env = "CHAMOIS_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
     /// What is logged, e.g. `info` or `warn,raft=debug`
     #[arg(long, global = true, env = "CHAMOIS_LOG", value_name = "FILTER")]
     pub log: Option<String>,
+}
+
+impl GlobalArgs {
+    /// The time that a call may take.
+    pub fn timeout(&self) -> Duration {
+        self.timeout.unwrap_or(TIMEOUT)
+    }
+
+    /// The same for a verb that has its own word for `-o wide`.
+    #[must_use]
+    pub(crate) fn widened(&self, is_wide: bool) -> GlobalArgs {
+        let output = match self.output {
+            Format::Table if is_wide => Format::Wide,
+            output => output,
+        };
+        GlobalArgs {
+            output,
+            ..self.clone()
+        }
+    }
+
+    /// As given, without any context: for commands that ask no cluster.
+    #[must_use]
+    pub fn without_context(self) -> GlobalArgs {
+        GlobalArgs {
+            output: self.given_output.unwrap_or_default(),
+            ..self
+        }
+    }
+}
+
+/// What a read may rest on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Consistency {
+    /// Everything that was acknowledged before, whoever is asked.
+    Linearizable,
+    /// What the member that answers has; it answers without a majority, too.
+    Local,
 }
 
 /// Form of the log.

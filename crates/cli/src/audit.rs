@@ -82,11 +82,10 @@ pub enum OutcomeArg {
     Repeated,
 }
 
-/// Form of the lines.
+/// Form of the lines of what has no end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     Table,
-    Json,
     JsonLines,
 }
 
@@ -99,11 +98,22 @@ pub(crate) async fn run(global: &GlobalArgs, args: AuditArgs) -> Result<(), CliE
 }
 
 impl AuditArgs {
+    /// `--jsonl` is the older word for `-o jsonl`.
+    fn form_of(&self, global: &GlobalArgs) -> GlobalArgs {
+        let output = match self.jsonl {
+            true => Format::Jsonl,
+            false => global.output,
+        };
+        GlobalArgs {
+            output,
+            ..global.clone()
+        }
+    }
+
     fn form(&self, global: &GlobalArgs) -> Form {
-        match (self.jsonl, global.output) {
-            (true, _) => Form::JsonLines,
-            (false, Format::Json) => Form::Json,
-            (false, Format::Table) => Form::Table,
+        match self.jsonl || global.output.is_document() {
+            true => Form::JsonLines,
+            false => Form::Table,
         }
     }
 

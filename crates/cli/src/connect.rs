@@ -85,7 +85,7 @@ impl Target {
             Some(path) => Some(read_token(path)?),
             None => token_of_environment().or_else(|| login::access_token(&ca)),
         };
-        let at_most = Duration::from_secs(global.timeout);
+        let at_most = global.timeout();
         Ok(Self {
             endpoints,
             ca,
@@ -194,7 +194,7 @@ impl Service<Request<Body>> for Connection {
         let answer = self.channel.call(request);
         Box::pin(async move {
             tokio::time::timeout(at_most, answer).await.unwrap_or_else(|_| {
-                let text = format!("no answer within {} s", at_most.as_secs());
+                let text = format!("no answer within {at_most:?}");
                 Err(Status::deadline_exceeded(text))
             })
         })
@@ -278,18 +278,13 @@ pub(crate) fn read_token(path: &Path) -> Result<String, CliError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::Format;
 
     fn global(endpoints: &[&str], ca: Option<&Path>, token_file: Option<&Path>) -> GlobalArgs {
         GlobalArgs {
-            output: Format::Table,
             endpoints: endpoints.iter().map(|e| (*e).to_owned()).collect(),
             ca: ca.map(Path::to_owned),
             token_file: token_file.map(Path::to_owned),
-            client_certificate: None,
-            timeout: 1,
-            log_format: None,
-            log: None,
+            ..GlobalArgs::default()
         }
     }
 

@@ -13,7 +13,7 @@ use crate::error::{CliError, Kind};
 use crate::hsm::{Collection, HsmMessage, Ours};
 use crate::import::dhcp::own::Objects;
 use crate::import::{boot_entries, bss, cloud_init};
-use crate::output::{self, Format};
+use crate::output;
 
 /// A key that this cluster sets by its own clock: with it no two exports would be equal.
 const OWN_CLOCK: &str = "LastUpdate";
@@ -77,19 +77,15 @@ pub(crate) async fn run(global: &GlobalArgs, args: ExportArgs) -> Result<(), Cli
     }
     write_folder(&args.to, &exported)?;
     let count = |of: &Exported| (of.collection.name().to_owned(), Value::from(of.objects.len()));
-    match global.output {
-        Format::Json => {
-            let objects: serde_json::Map<_, _> = exported.iter().map(count).collect();
-            output::print(json!({ "folder": args.to, "objects": objects }))
-        }
-        Format::Table => {
-            let counted = exported
-                .iter()
-                .map(|of| format!("{} {}", of.objects.len(), of.collection.name()));
-            let counted: Vec<String> = counted.collect();
-            output::print(format_args!("{}: {}", args.to.display(), counted.join(", ")))
-        }
-    }
+    let objects: serde_json::Map<_, _> = exported.iter().map(count).collect();
+    let value = json!({ "folder": args.to, "objects": objects });
+    output::done_value(global, &value, || {
+        let counted = exported
+            .iter()
+            .map(|of| format!("{} {}", of.objects.len(), of.collection.name()));
+        let counted: Vec<String> = counted.collect();
+        format!("{}: {}", args.to.display(), counted.join(", "))
+    })
 }
 
 /// One document, to standard output.

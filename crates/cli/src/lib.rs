@@ -19,6 +19,7 @@ mod console;
 mod demo;
 mod dhcp;
 mod discover;
+mod duration;
 mod error;
 mod export;
 mod file;
@@ -50,15 +51,16 @@ mod watch;
 
 pub use self::bench::discover_worker;
 pub use args::{
-    AddressHelperArgs, AddressWatchdogArgs, AuthzWorkerArgs, Cli, ClientCommand, Command, DiscoverPhase,
-    DiscoverWorkerArgs, GlobalArgs, LogFormat, RecoverArgs, ScalePhase, ScaleWorkerArgs, ServeArgs,
+    AddressHelperArgs, AddressWatchdogArgs, AuthzWorkerArgs, Cli, ClientCommand, Command, Consistency,
+    DiscoverPhase, DiscoverWorkerArgs, GlobalArgs, LogFormat, RecoverArgs, ScalePhase, ScaleWorkerArgs,
+    ServeArgs,
 };
 pub use break_glass::{BreakGlassCommand, GlassArgs, GlassExportArgs, GlassRecoverArgs};
 pub use demo::member_config_example;
 pub use error::{CliError, Kind};
 pub use host_config::{HostArgs, make_files_dir};
 pub use init::first_member;
-pub use output::Format;
+pub use output::{Format, value_document};
 pub use snapshot::{InspectArgs, RestoreArgs, SaveArgs, SnapshotCommand, partial_of};
 
 /// Runs a client command to its end; its answer goes to standard output.
@@ -66,6 +68,7 @@ pub use snapshot::{InspectArgs, RestoreArgs, SaveArgs, SnapshotCommand, partial_
 /// # Errors
 /// With the class that decides the exit code, and the remedy in the text.
 pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliError> {
+    let global = &global.clone().without_context();
     if !matches!(command, ClientCommand::Login(_) | ClientCommand::Logout) {
         login::renew(global).await;
     }

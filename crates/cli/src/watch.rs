@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois watch`.
 #[derive(Clone, Debug, Args)]
@@ -121,7 +121,7 @@ impl KindArg {
 }
 
 pub(crate) async fn run(global: &GlobalArgs, args: WatchArgs) -> Result<(), CliError> {
-    let as_json = args.json || global.output == Format::Json;
+    let as_json = args.json || global.output.is_document();
     let request = WatchRequest {
         from_revision: args.from,
         kinds: args.kind.iter().map(|kind| kind.wire().into()).collect(),

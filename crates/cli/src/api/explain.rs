@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{catalogue, names, shown};
 use crate::args::GlobalArgs;
 use crate::error::{CliError, Kind};
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois api explain`.
 #[derive(Clone, Debug, Args)]
@@ -38,16 +38,12 @@ enum Thing<'c> {
 pub(super) fn run(global: &GlobalArgs, args: &ExplainArgs) -> Result<(), CliError> {
     let catalogue = catalogue()?;
     let explained = explain(&catalogue, &args.name)?;
-    match global.output {
-        Format::Table => {
-            let pages: Vec<String> = explained.iter().map(shown::page).collect();
-            output::print(pages.join("\n\n"))
-        }
-        Format::Json => output::print(match explained.len() {
-            1 => explained.into_iter().next().unwrap_or_default(),
-            _ => Value::Array(explained),
-        }),
-    }
+    let pages: Vec<String> = explained.iter().map(shown::page).collect();
+    let value = match explained.len() {
+        1 => explained.into_iter().next().unwrap_or_default(),
+        _ => Value::Array(explained),
+    };
+    output::object_value(global, &value, &args.name, || pages.join("\n\n"))
 }
 
 /// The page of the one thing of this name, or those of all methods behind the route.

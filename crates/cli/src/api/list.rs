@@ -8,7 +8,7 @@ use super::catalogue;
 use super::shown::short;
 use crate::args::GlobalArgs;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois api list`.
 #[derive(Clone, Debug, Args)]
@@ -27,10 +27,9 @@ pub(super) fn run(global: &GlobalArgs, args: &ListArgs) -> Result<(), CliError> 
     let catalogue = catalogue()?;
     let methods = catalogue.methods().iter();
     let methods: Vec<&Method> = methods.filter(|method| matches(method, &args.filter)).collect();
-    match global.output {
-        Format::Table => output::print(table(&catalogue, &methods)),
-        Format::Json => output::print(json_of(&catalogue, &methods)),
-    }
+    output::object_value(global, &json_of(&catalogue, &methods), "", || {
+        table(&catalogue, &methods)
+    })
 }
 
 fn matches(method: &Method, filter: &str) -> bool {

@@ -5,7 +5,7 @@ use proto::audit::v1::{Denial, ListDenialsRequest};
 use serde_json::Value;
 
 use super::records::tell;
-use super::{AuditArgs, Form, check_whole, lines, now_ms};
+use super::{AuditArgs, check_whole, lines, now_ms};
 use crate::args::GlobalArgs;
 use crate::connect::Target;
 use crate::error::{CliError, Kind};
@@ -33,12 +33,17 @@ pub(super) async fn run(global: &GlobalArgs, args: &AuditArgs) -> Result<(), Cli
             Err(error) => return Err(error),
         }
     }
-    let mut denials: Vec<(u64, &Denial)> = Vec::new();
+    let mut denials: Vec<(u64, Denial)> = Vec::new();
     for asked in &all {
-        denials.extend(asked.denials.iter().map(|denial| (asked.member_id, denial)));
+        denials.extend(
+            asked
+                .denials
+                .iter()
+                .map(|denial| (asked.member_id, denial.clone())),
+        );
     }
     denials.sort_by_key(|(_, denial)| std::cmp::Reverse(denial.at_ms));
-    print(args.form(global), &denials)?;
+    print(&args.form_of(global), &denials)?;
     all.iter()
         .try_for_each(|asked| check_whole(asked.member_id, asked.damaged))?;
     unavailable.map_or(Ok(()), Err)
@@ -67,28 +72,9 @@ async fn ask(target: &Target, endpoint: &str, args: &AuditArgs) -> Result<Asked,
     }
 }
 
-fn print(form: Form, denials: &[(u64, &Denial)]) -> Result<(), CliError> {
-    let as_json = denials
-        .iter()
-        .map(|(member, denial)| lines::denial_json(denial, *member));
-    match form {
-        Form::Table => {
-            let mut table = output::table(lines::DENIALS_HEADER);
-            table.add_rows(
-                denials
-                    .iter()
-                    .map(|(member, denial)| lines::denial(denial, *member)),
-            );
-            output::print(table)
-        }
-        Form::Json => output::print(format!("{:#}", Value::Array(as_json.collect()))),
-        Form::JsonLines => {
-            for line in as_json {
-                if !output::print_line(Some(line.to_string()))? {
-                    break; // nobody reads any more
-                }
-            }
-            Ok(())
-        }
+fn print(global: &GlobalArgs, denials: &[(u64, Denial)]) -> Result<(), CliError> {
+    if !global.output.is_document() {
+        return output::list_of_values(global, &Value::Null, denials, &lines::DENIALS, lines::denial_json);
     }
+    lines::print_documents(global.output, denials.iter().map(lines::denial_json).collect())
 }

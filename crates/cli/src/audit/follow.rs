@@ -102,7 +102,7 @@ fn texts(form: Form, message: &FollowAuditRecordsResponse) -> Vec<String> {
             gaps.chain(records.map(|line| line.trim_end().to_owned()))
                 .collect()
         }
-        Form::Json | Form::JsonLines => {
+        Form::JsonLines => {
             let gaps = message.gaps.iter().map(lines::gap_json);
             let records = message.records.iter().map(lines::record_json);
             gaps.chain(records).map(|line| line.to_string()).collect()

@@ -4,27 +4,78 @@ use proto::audit::v1::outcome::Value;
 use proto::audit::v1::{AuditGap, AuditRecord, Denial};
 use serde_json::json;
 
+use crate::error::CliError;
+use crate::output::{self, Format, Shape, column, wide};
+
 /// Objects that a row of a table names.
 const OBJECTS_SHOWN: usize = 3;
 
-/// What a table is headed with, and [`record`] gives.
-pub(super) const HEADER: [&str; 6] = ["REVISION", "TIME", "PRINCIPAL", "COMMAND", "OUTCOME", "OBJECTS"];
-/// The same of denials.
-pub(super) const DENIALS_HEADER: [&str; 6] = ["MEMBER", "TIME", "PRINCIPAL", "FROM", "METHOD", "REASON"];
+/// A row per entry.
+pub(super) const RECORDS: Shape<AuditRecord> = Shape {
+    message: "",
+    key: |record| record.revision.to_string(),
+    columns: &[
+        column("REVISION", |record| record.revision.to_string()),
+        column("TIME", |record| record.time.clone()),
+        column("PRINCIPAL", |record| record.author.clone()),
+        column("COMMAND", |record| record.command.clone()),
+        column("OUTCOME", reasoned),
+        column("OBJECTS", objects),
+        wide("REQUEST", |record| record.request.clone()),
+        wide("POLICIES", |record| record.policies.join(", ")),
+    ],
+};
 
+/// A row per call that a member has refused. Nothing names a denial but the member and the time.
+pub(super) const DENIALS: Shape<(u64, Denial)> = Shape {
+    message: "",
+    key: |(member, denial)| format!("{member}/{}", denial.at_ms),
+    columns: &[
+        column("MEMBER", |(member, _)| member.to_string()),
+        column("TIME", |(_, denial)| denial.time.clone()),
+        column("PRINCIPAL", |(_, denial)| denial.author.clone()),
+        column("FROM", |(_, denial)| denial.address.clone()),
+        column("METHOD", |(_, denial)| {
+            denial.method.rsplit('/').next().unwrap_or_default().to_owned()
+        }),
+        column("REASON", |(_, denial)| match denial.left_out {
+            0 => denial.reason.clone(),
+            more => format!("{} ({more} of the same were only counted)", denial.reason),
+        }),
+    ],
+};
+
+/// The columns of a line of what has no end.
 pub(super) fn record(record: &AuditRecord) -> [String; 6] {
-    let outcome = match record.reason.as_str() {
-        "" => outcome(record).to_owned(),
-        reason => format!("{}: {reason}", outcome(record)),
-    };
     [
         record.revision.to_string(),
         record.time.clone(),
         record.author.clone(),
         record.command.clone(),
-        outcome,
+        reasoned(record),
         objects(record),
     ]
+}
+
+fn reasoned(record: &AuditRecord) -> String {
+    match record.reason.as_str() {
+        "" => outcome(record).to_owned(),
+        reason => format!("{}: {reason}", outcome(record)),
+    }
+}
+
+/// All of them as one document, or a line each.
+///
+/// # Errors
+/// Only when standard output cannot be written.
+pub(super) fn print_documents(format: Format, all: Vec<serde_json::Value>) -> Result<(), CliError> {
+    match format {
+        Format::Jsonl => {
+            output::print_lines(&all.iter().map(serde_json::Value::to_string).collect::<Vec<_>>())
+        }
+        Format::Yaml => output::print(output::value_document(format, &all.into())),
+        _ => output::print(format_args!("{:#}", serde_json::Value::Array(all))),
+    }
 }
 
 fn outcome(record: &AuditRecord) -> &'static str {
@@ -97,23 +148,7 @@ pub(super) fn gap_json(gap: &AuditGap) -> serde_json::Value {
     json!({ "gap": { "after": gap.after_revision, "upto": gap.upto_revision, "reason": gap.reason } })
 }
 
-pub(super) fn denial(denial: &Denial, member_id: u64) -> [String; 6] {
-    let reason = match denial.left_out {
-        0 => denial.reason.clone(),
-        more => format!("{} ({more} of the same were only counted)", denial.reason),
-    };
-    let method = denial.method.rsplit('/').next().unwrap_or_default();
-    [
-        member_id.to_string(),
-        denial.time.clone(),
-        denial.author.clone(),
-        denial.address.clone(),
-        method.to_owned(),
-        reason,
-    ]
-}
-
-pub(super) fn denial_json(denial: &Denial, member_id: u64) -> serde_json::Value {
+pub(super) fn denial_json((member_id, denial): &(u64, Denial)) -> serde_json::Value {
     json!({
         "member": member_id,
         "at_ms": denial.at_ms,
@@ -191,9 +226,11 @@ mod tests {
             left_out: 99,
             ..Denial::default()
         };
-        let row = denial(&counted, 3);
-        assert_eq!((row[0].as_str(), row[4].as_str()), ("3", "CreateGroup"));
-        assert!(row[5].contains("99"), "{row:?}");
-        assert_eq!(denial_json(&counted, 3)["left_out"], 99);
+        let row = (3, counted);
+        let text = output::plain(std::slice::from_ref(&row), &DENIALS);
+        let line = text.lines().nth(1).unwrap();
+        assert!(line.starts_with("3 ") && line.contains("CreateGroup"), "{text}");
+        assert!(line.contains("99"), "{text}");
+        assert_eq!(denial_json(&row)["left_out"], 99);
     }
 }

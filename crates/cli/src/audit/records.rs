@@ -2,8 +2,9 @@
 
 use proto::audit::v1::audit_service_client::AuditServiceClient;
 use proto::audit::v1::{AuditGap, AuditRecord, ListAuditRecordsRequest};
+use serde_json::Value;
 
-use super::{AuditArgs, Form, check_whole, lines, now_ms};
+use super::{AuditArgs, check_whole, lines, now_ms};
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
@@ -28,7 +29,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &AuditArgs) -> Result<(), Cli
             break (answer.member_id, answer.oldest_revision);
         }
     };
-    print(args.form(global), &records, &gaps)?;
+    print(global, args, &records, &gaps)?;
     for gap in &gaps {
         tell(&lines::gap(gap, member_id));
     }
@@ -45,25 +46,17 @@ pub(super) fn tell(text: &str) {
     eprintln!("{text}");
 }
 
-fn print(form: Form, records: &[AuditRecord], gaps: &[AuditGap]) -> Result<(), CliError> {
-    let with_gaps = records
-        .iter()
-        .map(lines::record_json)
-        .chain(gaps.iter().map(lines::gap_json));
-    match form {
-        Form::Table => {
-            let mut table = output::table(lines::HEADER);
-            table.add_rows(records.iter().map(lines::record));
-            output::print(table)
-        }
-        Form::Json => output::print(format!("{:#}", serde_json::Value::Array(with_gaps.collect()))),
-        Form::JsonLines => {
-            for line in with_gaps {
-                if !output::print_line(Some(line.to_string()))? {
-                    break; // nobody reads any more
-                }
-            }
-            Ok(())
-        }
+fn print(
+    global: &GlobalArgs,
+    args: &AuditArgs,
+    records: &[AuditRecord],
+    gaps: &[AuditGap],
+) -> Result<(), CliError> {
+    let global = &args.form_of(global);
+    let gaps = gaps.iter().map(lines::gap_json);
+    if !global.output.is_document() {
+        return output::list_of_values(global, &Value::Null, records, &lines::RECORDS, lines::record_json);
     }
+    let all: Vec<Value> = records.iter().map(lines::record_json).chain(gaps).collect();
+    lines::print_documents(global.output, all)
 }

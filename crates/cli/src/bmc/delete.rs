@@ -7,7 +7,7 @@ use super::AddressArgs;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 pub(super) async fn run(global: &GlobalArgs, args: AddressArgs) -> Result<(), CliError> {
     let mut client = BmcServiceClient::new(connect::to_any(global)?);
@@ -15,8 +15,9 @@ pub(super) async fn run(global: &GlobalArgs, args: AddressArgs) -> Result<(), Cl
         address: args.address.clone(),
     };
     let answer = client.delete_bmc(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.discovery.v1.DeleteBmcResponse", &answer),
-        Format::Table => output::print(format_args!("forgot {}", args.address)),
-    }
+    output::done(
+        global,
+        ("chamois.discovery.v1.DeleteBmcResponse", &answer),
+        || format!("forgot {}", args.address),
+    )
 }

@@ -7,7 +7,7 @@ use proto::discovery::v1::{Bmc, ListBmcsRequest, ListBmcsResponse};
 use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output::{self, Shape, column, wide};
 use crate::utc;
 
 /// BMCs of one page.
@@ -47,27 +47,28 @@ pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliEr
         }
         request.page_token = page.next_page_token;
     }
-    match global.output {
-        Format::Json => output::print_json("chamois.discovery.v1.ListBmcsResponse", &all),
-        Format::Table => output::print(render(&all.bmcs)),
-    }
+    output::list(
+        global,
+        ("chamois.discovery.v1.ListBmcsResponse", &all),
+        &all.bmcs,
+        &BMCS,
+    )
 }
 
-fn render(bmcs: &[Bmc]) -> comfy_table::Table {
-    let mut table = output::table(["ADDRESS", "XNAME", "MAKER", "SERIAL", "MAC", "CRAWL", "LAST SEEN"]);
-    for bmc in bmcs {
-        table.add_row([
-            bmc.address.clone(),
-            bmc.xname.clone(),
-            maker(bmc),
-            bmc.serial.clone(),
-            bmc.mac.clone(),
-            crawl(bmc),
-            utc::timestamp(bmc.last_seen_ms),
-        ]);
-    }
-    table
-}
+/// The columns of a list.
+const BMCS: Shape<Bmc> = Shape {
+    message: "chamois.discovery.v1.Bmc",
+    key: |bmc| bmc.address.clone(),
+    columns: &[
+        column("ADDRESS", |bmc| bmc.address.clone()),
+        column("XNAME", |bmc| bmc.xname.clone()),
+        column("MAKER", |bmc| maker(bmc)),
+        wide("SERIAL", |bmc| bmc.serial.clone()),
+        wide("MAC", |bmc| bmc.mac.clone()),
+        column("CRAWL", |bmc| crawl(bmc)),
+        column("LAST SEEN", |bmc| utc::timestamp(bmc.last_seen_ms)),
+    ],
+};
 
 /// Vendor and product, as far as they are said; what is no BMC says what it is.
 pub(super) fn maker(bmc: &Bmc) -> String {
@@ -105,7 +106,7 @@ mod tests {
             last_seen_ms: 1_764_054_000_000,
             ..Bmc::default()
         };
-        let text = render(std::slice::from_ref(&bmc)).to_string();
+        let text = output::plain(std::slice::from_ref(&bmc), &BMCS);
         for part in ["10.1.0.7:443", "x0c0s0b0", "HPE", "credentials", "2025-11-25"] {
             assert!(text.contains(part), "{part}: {text}");
         }

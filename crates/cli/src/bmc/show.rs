@@ -7,7 +7,7 @@ use super::{AddressArgs, list};
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 use crate::utc;
 
 pub(super) async fn run(global: &GlobalArgs, args: AddressArgs) -> Result<(), CliError> {
@@ -20,10 +20,9 @@ pub(super) async fn run(global: &GlobalArgs, args: AddressArgs) -> Result<(), Cl
 
 /// One BMC, also as it is after a change.
 pub(super) fn tell(global: &GlobalArgs, bmc: &Bmc) -> Result<(), CliError> {
-    match global.output {
-        Format::Json => output::print_json("chamois.discovery.v1.Bmc", bmc),
-        Format::Table => output::print(render(bmc)),
-    }
+    output::object(global, ("chamois.discovery.v1.Bmc", bmc), &bmc.address, || {
+        render(bmc)
+    })
 }
 
 /// A line for all that is known.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::versioned::{self, Versioned};
 use crate::args::GlobalArgs;
 use crate::error::{CliError, Kind};
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois boot diff`.
 #[derive(Clone, Debug, Args)]
@@ -36,11 +36,15 @@ pub(super) async fn run(global: &GlobalArgs, args: DiffArgs) -> Result<(), CliEr
         .map(|change| Ok((change.revision, differences(change)?)));
     let told = told.collect::<Result<Vec<_>, CliError>>()?;
     let fields = between(&told, oldest, args.from, args.to)?;
-    match global.output {
-        Format::Json => output::print(Value::Array(fields.iter().map(Difference::to_json).collect())),
-        Format::Table if fields.is_empty() => output::print("no difference"),
-        Format::Table => fields.iter().try_for_each(|field| output::print(field.to_text())),
-    }
+    let value = Value::Array(fields.iter().map(Difference::to_json).collect());
+    output::object_value(global, &value, &args.object.id, || match fields.is_empty() {
+        true => "no difference".to_owned(),
+        false => fields
+            .iter()
+            .map(Difference::to_text)
+            .collect::<Vec<_>>()
+            .join("\n"),
+    })
 }
 
 /// One field that differs.

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois boot explain`.
 #[derive(Clone, Debug, Args)]
@@ -46,10 +46,9 @@ pub(super) async fn run(global: &GlobalArgs, args: ExplainArgs) -> Result<(), Cl
     };
     let explained = client.explain_boot(request).await?.into_inner();
     let image = image_status(global, &explained.image).await?;
-    match global.output {
-        Format::Json => output::print(as_json(&explained, image.as_ref())?),
-        Format::Table => output::print(as_text(&explained, image.as_ref(), args.all).trim_end()),
-    }
+    output::done_value(global, &as_json(&explained, image.as_ref())?, || {
+        as_text(&explained, image.as_ref(), args.all).trim_end()
+    })
 }
 
 /// Which members have the image that is booted; `None` without one.

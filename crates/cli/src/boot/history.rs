@@ -6,7 +6,7 @@ use proto::watch::v1::{ListChangesResponse, PastChange};
 use super::versioned::{self, Versioned};
 use crate::args::GlobalArgs;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output::{self, Format, Shape, column};
 
 /// `chamois boot history`.
 #[derive(Clone, Debug, Args)]
@@ -29,42 +29,44 @@ pub struct HistoryArgs {
 
 pub(super) async fn run(global: &GlobalArgs, args: HistoryArgs) -> Result<(), CliError> {
     let (changes, oldest_revision) = versioned::changes(global, &args.object).await?;
-    match global.output {
-        Format::Json => output::print_json(
-            "chamois.watch.v1.ListChangesResponse",
-            &ListChangesResponse {
-                changes,
-                oldest_revision,
-                next_page_token: String::new(),
-            },
-        ),
-        Format::Table if changes.is_empty() => {
-            output::print(format_args!("no change of {} is known", args.object.id))
+    let answer = ListChangesResponse {
+        changes,
+        oldest_revision,
+        next_page_token: String::new(),
+    };
+    let is_for_people = matches!(global.output, Format::Table | Format::Wide);
+    if is_for_people && answer.changes.is_empty() {
+        return output::print(format_args!("no change of {} is known", args.object.id));
+    }
+    output::list(
+        global,
+        ("chamois.watch.v1.ListChangesResponse", &answer),
+        &answer.changes,
+        &CHANGES,
+    )?;
+    match oldest_revision {
+        oldest if is_for_people && oldest > 0 => {
+            output::print(format_args!("Oldest version that is kept: {oldest}."))
         }
-        Format::Table => {
-            output::print(render(&changes))?;
-            match oldest_revision {
-                0 => Ok(()),
-                oldest => output::print(format_args!("Oldest version that is kept: {oldest}.")),
-            }
-        }
+        _ => Ok(()),
     }
 }
 
-fn render(changes: &[PastChange]) -> comfy_table::Table {
-    let mut table = output::table(["REVISION", "TIME", "BY", "CHANGE", "FIELDS"]);
-    for change in changes {
-        let fields: Vec<&str> = change.fields.iter().map(|field| field.field.as_str()).collect();
-        table.add_row([
-            change.revision.to_string(),
-            change.time.clone(),
-            change.principal.clone(),
-            change.change.clone(),
-            fields.join(", "),
-        ]);
-    }
-    table
-}
+/// The columns of a list.
+const CHANGES: Shape<PastChange> = Shape {
+    message: "chamois.watch.v1.PastChange",
+    key: |change| change.revision.to_string(),
+    columns: &[
+        column("REVISION", |change| change.revision.to_string()),
+        column("TIME", |change| change.time.clone()),
+        column("BY", |change| change.principal.clone()),
+        column("CHANGE", |change| change.change.clone()),
+        column("FIELDS", |change| {
+            let fields: Vec<&str> = change.fields.iter().map(|field| field.field.as_str()).collect();
+            fields.join(", ")
+        }),
+    ],
+};
 
 #[cfg(test)]
 mod tests {
@@ -86,7 +88,7 @@ mod tests {
             fields: vec![field("kernel"), field("params")],
             ..PastChange::default()
         };
-        let text = render(&[change]).to_string();
+        let text = output::plain(&[change], &CHANGES);
         for part in ["17", "user/ada", "updated", "kernel, params"] {
             assert!(text.contains(part), "{text}");
         }

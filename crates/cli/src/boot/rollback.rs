@@ -6,7 +6,7 @@ use proto::watch::v1::RollbackRequest;
 use super::versioned::{self, Versioned};
 use crate::args::GlobalArgs;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois boot rollback`.
 #[derive(Clone, Debug, Args)]
@@ -35,11 +35,10 @@ pub(super) async fn run(global: &GlobalArgs, args: RollbackArgs) -> Result<(), C
         if_revision: args.if_revision,
     };
     let answer = versioned::client(global)?.rollback(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.watch.v1.RollbackResponse", &answer),
-        Format::Table => output::print(format_args!(
+    output::done(global, ("chamois.watch.v1.RollbackResponse", &answer), || {
+        format!(
             "{} is what it was at revision {} (revision {})",
             args.object.id, args.revision, answer.revision
-        )),
-    }
+        )
+    })
 }

@@ -8,7 +8,7 @@ use proto::bss::v1::boot_script_service_client::BootScriptServiceClient;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::{CliError, Kind};
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois boot script`.
 #[derive(Clone, Debug, Args)]
@@ -29,10 +29,9 @@ pub(super) async fn run(global: &GlobalArgs, args: ScriptArgs) -> Result<(), Cli
         .await
         .map_err(|status| explain(CliError::from(status), &args.node))?
         .into_inner();
-    match global.output {
-        Format::Json => output::print_json("google.api.HttpBody", &answer),
-        Format::Table => output::print(String::from_utf8_lossy(&answer.data).trim_end()),
-    }
+    output::done(global, ("google.api.HttpBody", &answer), || {
+        String::from_utf8_lossy(&answer.data).trim_end()
+    })
 }
 
 /// What iPXE's `${buildarch}` says on most nodes. With an architecture, BSS answers "unknown" for an unknown node;

@@ -15,7 +15,7 @@ use rpc::client::ExactlyOnce;
 use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output::Format;
 
 /// `chamois boot status`.
 #[derive(Clone, Debug, Args)]
@@ -81,27 +81,24 @@ impl StatusArgs {
 }
 
 pub(super) async fn run(global: &GlobalArgs, args: StatusArgs) -> Result<(), CliError> {
-    let format = match args.json {
-        true => Format::Json,
-        false => global.output,
+    let global = &match args.json {
+        true => GlobalArgs {
+            output: Format::Json,
+            ..global.clone()
+        },
+        false => global.clone(),
     };
     if let Some(node) = args.one_node() {
-        return node::run(global, node, format).await;
+        return node::run(global, node).await;
     }
     if args.watch {
-        return watch::run(global, &args, format).await;
+        return watch::run(global, &args, global.output).await;
     }
     let answer = client(global)?
         .list_boot_status(args.request())
         .await?
         .into_inner();
-    match format {
-        Format::Json => output::print_json("chamois.bss.v1.ListBootStatusResponse", &answer),
-        Format::Table => {
-            output::print(table::render(&answer))?;
-            output::print(table::summary(&answer.nodes))
-        }
-    }
+    table::show(global, &answer)
 }
 
 fn client(global: &GlobalArgs) -> Result<BootStatusServiceClient<ExactlyOnce>, CliError> {

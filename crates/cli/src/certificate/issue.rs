@@ -9,7 +9,7 @@ use proto::auth::v1::{IssueCertificateRequest, IssueCertificateResponse};
 use super::files::{Files, write};
 use crate::args::GlobalArgs;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 use crate::{connect, utc};
 
 /// Seconds of an hour.
@@ -56,21 +56,23 @@ pub(super) async fn run(global: &GlobalArgs, args: IssueArgs) -> Result<(), CliE
     let answer = client.issue_certificate(request).await?.into_inner();
     write(&files.key(), &key_pem)?;
     files.store(&answer)?;
-    told(global.output, &files, &answer)
+    told(global, &files, &answer)
 }
 
 /// What was written; the key is not shown.
-pub(super) fn told(format: Format, files: &Files, answer: &IssueCertificateResponse) -> Result<(), CliError> {
+pub(super) fn told(
+    global: &GlobalArgs,
+    files: &Files,
+    answer: &IssueCertificateResponse,
+) -> Result<(), CliError> {
     let file = files.certificate.display();
-    match format {
-        Format::Json => output::print(serde_json::json!({
-            "certificate": files.certificate, "key": files.key(), "ca": files.ca(), "expires_at_ms": answer.expires_at_ms,
-        })),
-        Format::Table => output::print(format_args!(
-            "{file} until {}; renew it from half of that on:\n  chamois certificate renew {file}",
-            utc::timestamp(answer.expires_at_ms)
-        )),
-    }
+    let value = serde_json::json!({
+        "certificate": files.certificate, "key": files.key(), "ca": files.ca(), "expires_at_ms": answer.expires_at_ms,
+    });
+    output::done_value(global, &value, || {
+        let until = utc::timestamp(answer.expires_at_ms);
+        format!("{file} until {until}; renew it from half of that on:\n  chamois certificate renew {file}")
+    })
 }
 
 fn default_file(principal: &str) -> PathBuf {

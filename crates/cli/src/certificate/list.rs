@@ -11,7 +11,7 @@ use super::files::{Files, Read};
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output::{self, Shape, column, wide};
 use crate::utc::{self, unix_ms};
 
 /// `chamois certificate list`.
@@ -29,64 +29,78 @@ pub struct ListArgs {
 
 pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliError> {
     if !args.files.is_empty() {
-        return show_files(global.output, &args.files);
+        return show_files(global, &args.files);
     }
     let mut client = CertificateServiceClient::new(connect::to_any(global)?);
     let answer = client
         .list_authorities(ListAuthoritiesRequest {})
         .await?
         .into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.auth.v1.ListAuthoritiesResponse", &answer),
-        Format::Table => output::print(render(&answer.authorities)),
-    }
+    output::list(
+        global,
+        ("chamois.auth.v1.ListAuthoritiesResponse", &answer),
+        &answer.authorities,
+        &AUTHORITIES,
+    )
 }
 
-fn show_files(format: Format, files: &[PathBuf]) -> Result<(), CliError> {
-    let read: Result<Vec<Read>, CliError> = files.iter().map(|file| Files::of(file).read()).collect();
-    let read = read?;
-    if format == Format::Json {
-        let all = files.iter().zip(&read).map(|(file, read)| {
-            serde_json::json!({
-                "file": file,
-                "principal": read.principal,
-                "sha256": auth::fingerprint(&read.certificate),
-                "renew_at_ms": unix_ms(read.half_life()),
-                "expires_at_ms": unix_ms(read.ends),
-            })
-        });
-        return output::print(serde_json::Value::from(all.collect::<Vec<_>>()));
-    }
-    let mut table = output::table(["FILE", "FOR", "RENEW FROM", "UNTIL", "SHA-256"]);
-    for (file, read) in files.iter().zip(&read) {
-        table.add_row([
-            file.display().to_string(),
-            read.principal.clone(),
-            utc::timestamp(unix_ms(read.half_life())),
-            utc::timestamp(unix_ms(read.ends)),
-            auth::fingerprint(&read.certificate),
-        ]);
-    }
-    output::print(table)
+/// A certificate in a file.
+struct InFile {
+    file: String,
+    read: Read,
 }
 
-fn render(authorities: &[AuthorityInfo]) -> comfy_table::Table {
-    let mut table = output::table(["CA", "STAGE", "SINCE", "KEY"]);
-    for authority in authorities {
-        table.add_row([
-            authority.id.clone(),
-            stage(authority.stage()).to_owned(),
-            utc::timestamp(authority.stage_since_ms),
+const FILES: Shape<InFile> = Shape {
+    message: "",
+    key: |row| row.file.clone(),
+    columns: &[
+        column("FILE", |row| row.file.clone()),
+        column("FOR", |row| row.read.principal.clone()),
+        column("RENEW FROM", |row| utc::timestamp(unix_ms(row.read.half_life()))),
+        column("UNTIL", |row| utc::timestamp(unix_ms(row.read.ends))),
+        wide("SHA-256", |row| auth::fingerprint(&row.read.certificate)),
+    ],
+};
+
+fn show_files(global: &GlobalArgs, files: &[PathBuf]) -> Result<(), CliError> {
+    let rows = files.iter().map(|file| {
+        let read = Files::of(file).read()?;
+        let file = file.display().to_string();
+        Ok(InFile { file, read })
+    });
+    let rows = rows.collect::<Result<Vec<_>, CliError>>()?;
+    let whole = rows.iter().map(as_json).collect();
+    output::list_of_values(global, &whole, &rows, &FILES, as_json)
+}
+
+fn as_json(row: &InFile) -> serde_json::Value {
+    serde_json::json!({
+        "file": row.file,
+        "principal": row.read.principal,
+        "sha256": auth::fingerprint(&row.read.certificate),
+        "renew_at_ms": unix_ms(row.read.half_life()),
+        "expires_at_ms": unix_ms(row.read.ends),
+    })
+}
+
+/// The columns of a list.
+const AUTHORITIES: Shape<AuthorityInfo> = Shape {
+    message: "chamois.auth.v1.AuthorityInfo",
+    key: |authority| authority.id.clone(),
+    columns: &[
+        column("CA", |authority| authority.id.clone()),
+        column("STAGE", |authority| stage(authority.stage()).to_owned()),
+        column("SINCE", |authority| utc::timestamp(authority.stage_since_ms)),
+        column("KEY", |authority| {
             if authority.signs {
                 "in the cluster"
             } else {
                 "elsewhere"
             }
-            .to_owned(),
-        ]);
-    }
-    table
-}
+            .to_owned()
+        }),
+    ],
+};
 
 pub(super) fn stage(stage: Stage) -> &'static str {
     match stage {
@@ -114,7 +128,7 @@ mod tests {
             authority("bb", Stage::Retiring, false),
             authority("cc", Stage::Next, false),
         ];
-        let text = render(&all).to_string();
+        let text = output::plain(&all, &AUTHORITIES);
         for part in [
             "aa",
             "active",

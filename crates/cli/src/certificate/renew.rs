@@ -54,7 +54,7 @@ pub(super) async fn run(global: &GlobalArgs, args: RenewArgs) -> Result<(), CliE
         match once_if_due(global, &files, force).await {
             Ok(renewed) => {
                 if let Some(answer) = renewed {
-                    told(global.output, &files, &answer)?;
+                    told(global, &files, &answer)?;
                 }
                 force = false;
             }
@@ -69,7 +69,7 @@ pub(super) async fn run(global: &GlobalArgs, args: RenewArgs) -> Result<(), CliE
 
 async fn once(global: &GlobalArgs, files: &Files, force: bool) -> Result<(), CliError> {
     match once_if_due(global, files, force).await? {
-        Some(answer) => told(global.output, files, &answer),
+        Some(answer) => told(global, files, &answer),
         None => {
             let due = utc::timestamp(unix_ms(files.read()?.half_life()));
             output::print(format_args!(

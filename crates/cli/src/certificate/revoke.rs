@@ -10,7 +10,7 @@ use super::files::Files;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois certificate revoke`.
 #[derive(Clone, Debug, Args)]
@@ -37,10 +37,9 @@ pub(super) async fn run(global: &GlobalArgs, args: RevokeArgs) -> Result<(), Cli
     let request = request(args)?;
     let mut client = TokenServiceClient::new(connect::to_any(global)?);
     let answer = client.revoke_tokens(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.auth.v1.RevokeTokensResponse", &answer),
-        Format::Table => output::print(format_args!("revoked (revision {})", answer.revision)),
-    }
+    output::done(global, ("chamois.auth.v1.RevokeTokensResponse", &answer), || {
+        format!("revoked (revision {})", answer.revision)
+    })
 }
 
 fn request(args: RevokeArgs) -> Result<RevokeTokensRequest, CliError> {

@@ -10,7 +10,7 @@ use super::list::stage;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::{CliError, Kind};
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois certificate rotate-ca`.
 #[derive(Clone, Debug, Args)]
@@ -47,10 +47,11 @@ pub(super) async fn run(global: &GlobalArgs, args: RotateCaArgs) -> Result<(), C
     if let Some(id) = args.remove {
         let request = RemoveAuthorityRequest { id };
         let answer = client.remove_authority(request).await?.into_inner();
-        return match global.output {
-            Format::Json => output::print_json("chamois.auth.v1.RemoveAuthorityResponse", &answer),
-            Format::Table => output::print(format_args!("removed (revision {})", answer.revision)),
-        };
+        return output::done(
+            global,
+            ("chamois.auth.v1.RemoveAuthorityResponse", &answer),
+            || format!("removed (revision {})", answer.revision),
+        );
     }
     let answer = match args.activate {
         Some(id) => {
@@ -66,10 +67,9 @@ pub(super) async fn run(global: &GlobalArgs, args: RotateCaArgs) -> Result<(), C
         }
     };
     let answer = answer.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.auth.v1.AuthorityInfo", &answer),
-        Format::Table => output::print(told(&answer)),
-    }
+    output::done(global, ("chamois.auth.v1.AuthorityInfo", &answer), || {
+        told(&answer)
+    })
 }
 
 fn read(file: &Path) -> Result<String, CliError> {

@@ -10,7 +10,7 @@ use super::status::{SEEN_MS_MAX, leaders_view};
 use crate::args::GlobalArgs;
 use crate::connect::Target;
 use crate::error::{CliError, Kind};
-use crate::output::{self, Format};
+use crate::output;
 
 /// Pause between two looks with `--wait`.
 const LOOK: Duration = Duration::from_millis(500);
@@ -40,7 +40,7 @@ pub(super) async fn run(global: &GlobalArgs, args: FailoverSafeArgs) -> Result<(
             Err(error) => Some(error.to_string()),
         };
         match found {
-            None => return output::print(safe(global.output)),
+            None => return safe(global),
             Some(problem) if Instant::now() >= until => {
                 let error = CliError::new(Kind::Unavailable, format!("not safe: {problem}"));
                 return Err(error.with_remedy("`chamois member list` shows who is missing or behind."));
@@ -51,11 +51,13 @@ pub(super) async fn run(global: &GlobalArgs, args: FailoverSafeArgs) -> Result<(
 }
 
 /// What is printed where nothing stands against it; a problem is an error in every format.
-fn safe(format: Format) -> String {
-    match format {
-        Format::Json => serde_json::json!({ "safe": true }).to_string(),
-        Format::Table => "safe: whichever member is lost, a majority is left".to_owned(),
-    }
+fn safe(global: &GlobalArgs) -> Result<(), CliError> {
+    let value = serde_json::json!({ "safe": true });
+    output::done_value(
+        global,
+        &value,
+        || "safe: whichever member is lost, a majority is left",
+    )
 }
 
 /// What stands against it.
@@ -117,12 +119,6 @@ mod tests {
         assert!(down.contains("voter(s) 3"), "{down}");
         assert!(problem(&status(&[Some(0)])).unwrap().contains("survive no loss"));
         assert!(problem(&status(&[Some(0), Some(1)])).is_some(), "two need both");
-    }
-
-    #[test]
-    fn a_script_reads_the_answer_as_json() {
-        assert_eq!(safe(Format::Json), r#"{"safe":true}"#);
-        assert!(safe(Format::Table).starts_with("safe: "));
     }
 
     /// Five of which one is down may still lose one.

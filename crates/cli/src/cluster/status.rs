@@ -7,7 +7,7 @@ use proto::cluster::v1::{ClusterStatus, GetStatusRequest};
 use crate::args::GlobalArgs;
 use crate::connect::Target;
 use crate::error::{CliError, Kind};
-use crate::output::{self, Format};
+use crate::output;
 
 /// Digits of the digest that a table shows; `-o json` has them all.
 const DIGEST_DIGITS: usize = 8;
@@ -32,10 +32,7 @@ pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
     let more = unasked(first, &views);
     let mut views = views;
     views.extend(ask_all(&target, &more).await);
-    match global.output {
-        Format::Json => output::print(to_json(&views)),
-        Format::Table => output::print(render(&views)),
-    }
+    output::done_value(global, &to_json(&views), || render(&views))
 }
 
 /// Asks each endpoint for its own view, at the same time.

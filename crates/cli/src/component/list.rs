@@ -7,7 +7,7 @@ use proto::smd::v1::{Component, ListComponentsRequest, component};
 use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output::{self, Shape, column, wide};
 
 /// Filters: values of one option are alternatives, options add up, a leading `!` negates.
 #[derive(Clone, Debug, Default, Args)]
@@ -79,55 +79,66 @@ pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliEr
         .list_components(ListComponentsRequest::from(args))
         .await?
         .into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.smd.v1.ListComponentsResponse", &answer),
-        Format::Table => output::print(render(&answer.components)),
-    }
+    output::list(
+        global,
+        ("chamois.smd.v1.ListComponentsResponse", &answer),
+        &answer.components,
+        &COMPONENTS,
+    )
 }
 
-fn render(components: &[Component]) -> comfy_table::Table {
-    let mut table = output::table([
-        "ID", "TYPE", "STATE", "FLAG", "ENABLED", "ROLE", "SUBROLE", "NID", "ARCH", "CLASS",
-    ]);
-    for component in components {
-        table.add_row([
-            component.id.clone(),
-            component.r#type.clone(),
+/// The columns of a list.
+const COMPONENTS: Shape<Component> = Shape {
+    message: "chamois.smd.v1.Component",
+    key: |component| component.id.clone(),
+    columns: &[
+        column("ID", |component| component.id.clone()),
+        column("TYPE", |component| component.r#type.clone()),
+        column("STATE", |component| {
             word(
                 component::State::try_from(component.state)
                     .ok()
                     .map(|v| v.as_str_name()),
                 "STATE_",
-            ),
+            )
+        }),
+        column("FLAG", |component| {
             word(
                 component::Flag::try_from(component.flag)
                     .ok()
                     .map(|v| v.as_str_name()),
                 "FLAG_",
-            ),
+            )
+        }),
+        column("ENABLED", |component| {
             component
                 .enabled
                 .map(|enabled| enabled.to_string())
-                .unwrap_or_default(),
-            component.role.clone(),
-            component.sub_role.clone(),
-            component.nid.map(|nid| nid.to_string()).unwrap_or_default(),
+                .unwrap_or_default()
+        }),
+        column("ROLE", |component| component.role.clone()),
+        column("SUBROLE", |component| component.sub_role.clone()),
+        column("NID", |component| {
+            component.nid.map(|nid| nid.to_string()).unwrap_or_default()
+        }),
+        wide("ARCH", |component| {
             word(
                 component::Arch::try_from(component.arch)
                     .ok()
                     .map(|v| v.as_str_name()),
                 "ARCH_",
-            ),
+            )
+        }),
+        wide("CLASS", |component| {
             word(
                 component::Class::try_from(component.class)
                     .ok()
                     .map(|v| v.as_str_name()),
                 "CLASS_",
-            ),
-        ]);
-    }
-    table
-}
+            )
+        }),
+    ],
+};
 
 /// `STATE_READY` as `Ready`; absent values are empty, ones from a newer member are `?`. Short words are
 /// SMD's abbreviations and stay in capitals: `OK`, `X86`, `ARM`.
@@ -175,7 +186,7 @@ mod tests {
             nid: Some(7),
             ..Default::default()
         };
-        let text = render(&[component]).to_string();
+        let text = output::plain(&[component], &COMPONENTS);
         let row = text.lines().find(|line| line.contains("x1000c0s0b0n0")).unwrap();
         for word in ["Node", "Ready", "7"] {
             assert!(row.contains(word), "{row}");

@@ -7,7 +7,7 @@ use proto::console::v1::{Console, ListConsolesRequest};
 use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output::{self, Shape, column};
 
 /// `chamois console list`.
 #[derive(Clone, Debug, Args)]
@@ -31,11 +31,11 @@ pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliEr
     let mut client = client.max_decoding_message_size(ANSWER_BYTES_MAX);
     let request = ListConsolesRequest { node: args.nodes };
     let answer = client.list_consoles(request).await?.into_inner();
-    match (global.output, args.conman) {
-        (_, true) => output::print(conman(&answer.consoles)),
-        (Format::Json, false) => output::print_json("chamois.console.v1.ListConsolesResponse", &answer),
-        (Format::Table, false) => output::print(render(&answer.consoles)),
+    if args.conman {
+        return output::print(conman(&answer.consoles));
     }
+    let whole = ("chamois.console.v1.ListConsolesResponse", &answer);
+    output::list(global, whole, &answer.consoles, &CONSOLES)
 }
 
 fn conman(consoles: &[Console]) -> String {
@@ -43,13 +43,16 @@ fn conman(consoles: &[Console]) -> String {
     lines.join("\n")
 }
 
-fn render(consoles: &[Console]) -> comfy_table::Table {
-    let mut table = output::table(["NODE", "BMC", "PROTOCOL"]);
-    for console in consoles {
-        table.add_row([&console.node, &console.address, &console.protocol]);
-    }
-    table
-}
+/// The columns of a list.
+const CONSOLES: Shape<Console> = Shape {
+    message: "chamois.console.v1.Console",
+    key: |console| console.node.clone(),
+    columns: &[
+        column("NODE", |console| console.node.clone()),
+        column("BMC", |console| console.address.clone()),
+        column("PROTOCOL", |console| console.protocol.clone()),
+    ],
+};
 
 #[cfg(test)]
 mod tests {
@@ -65,7 +68,7 @@ mod tests {
             ..Console::default()
         };
         let consoles = [console("x0c0s0b0n0"), console("x0c0s1b0n0")];
-        let text = render(&consoles).to_string();
+        let text = output::plain(&consoles, &CONSOLES);
         assert!(text.contains("x0c0s1b0n0") && text.contains("10.1.0.7"), "{text}");
         assert_eq!(
             conman(&consoles),

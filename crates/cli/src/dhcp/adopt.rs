@@ -9,7 +9,7 @@ use proto::dhcp::v1::dhcp_lease_service_client::DhcpLeaseServiceClient;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois dhcp adopt`.
 #[derive(Clone, Debug, Args)]
@@ -51,13 +51,11 @@ pub(super) async fn run(global: &GlobalArgs, args: AdoptArgs) -> Result<(), CliE
         .adopt_unknown_client(AdoptUnknownClientRequest::from(args))
         .await?
         .into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.dhcp.v1.AdoptUnknownClientResponse", &answer),
-        Format::Table => output::print(format_args!(
-            "{mac} is an interface of {xname} (revision {})",
-            answer.revision
-        )),
-    }
+    output::done(
+        global,
+        ("chamois.dhcp.v1.AdoptUnknownClientResponse", &answer),
+        || format!("{mac} is an interface of {xname} (revision {})", answer.revision),
+    )
 }
 
 #[cfg(test)]

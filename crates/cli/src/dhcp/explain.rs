@@ -13,7 +13,7 @@ use super::leases;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 use crate::utc;
 
 /// `chamois dhcp explain`.
@@ -124,10 +124,9 @@ pub(super) async fn run(global: &GlobalArgs, args: ExplainArgs) -> Result<(), Cl
         .explain_dhcp(ExplainDhcpRequest::from(args))
         .await?
         .into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.dhcp.v1.DhcpExplanation", &answer),
-        Format::Table => output::print(as_text(&answer).trim_end()),
-    }
+    output::done(global, ("chamois.dhcp.v1.DhcpExplanation", &answer), || {
+        as_text(&answer).trim_end()
+    })
 }
 
 fn as_text(explained: &DhcpExplanation) -> String {

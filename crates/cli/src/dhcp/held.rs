@@ -9,7 +9,7 @@ use proto::dhcp::v1::{DeleteHeldAddressRequest, HeldAddress, ListHeldAddressesRe
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output::{self, Shape, column};
 use crate::utc;
 
 /// `chamois dhcp delete-held`.
@@ -33,10 +33,12 @@ pub(super) async fn list(global: &GlobalArgs) -> Result<(), CliError> {
         .list_held_addresses(ListHeldAddressesRequest::default())
         .await?
         .into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.dhcp.v1.ListHeldAddressesResponse", &answer),
-        Format::Table => output::print(render(&answer.addresses)),
-    }
+    output::list(
+        global,
+        ("chamois.dhcp.v1.ListHeldAddressesResponse", &answer),
+        &answer.addresses,
+        &HELD,
+    )
 }
 
 pub(super) async fn delete(global: &GlobalArgs, args: DeleteHeldArgs) -> Result<(), CliError> {
@@ -46,26 +48,26 @@ pub(super) async fn delete(global: &GlobalArgs, args: DeleteHeldArgs) -> Result<
         force: args.force,
     };
     let answer = client.delete_held_address(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.dhcp.v1.DeleteHeldAddressResponse", &answer),
-        Format::Table => output::print(format_args!(
-            "let go of {} (revision {})",
-            args.address, answer.revision
-        )),
-    }
+    output::done(
+        global,
+        ("chamois.dhcp.v1.DeleteHeldAddressResponse", &answer),
+        || format!("let go of {} (revision {})", args.address, answer.revision),
+    )
 }
 
-fn render(held: &[HeldAddress]) -> comfy_table::Table {
-    let mut table = output::table(["ADDRESS", "HELD FOR", "UNTIL"]);
-    for held in held {
-        let until = match held.ends_at_ms {
+/// The columns of a list.
+const HELD: Shape<HeldAddress> = Shape {
+    message: "chamois.dhcp.v1.HeldAddress",
+    key: |held| held.address.clone(),
+    columns: &[
+        column("ADDRESS", |held| held.address.clone()),
+        column("HELD FOR", |held| held.mac.clone()),
+        column("UNTIL", |held| match held.ends_at_ms {
             0 => "every member has heard of it, and one lease longer".to_owned(),
             ends_at_ms => utc::timestamp(ends_at_ms),
-        };
-        table.add_row([held.address.clone(), held.mac.clone(), until]);
-    }
-    table
-}
+        }),
+    ],
+};
 
 #[cfg(test)]
 mod tests {
@@ -79,11 +81,7 @@ mod tests {
             ends_at_ms,
             ..HeldAddress::default()
         };
-        assert!(render(&[held(0)]).to_string().contains("every member"));
-        assert!(
-            render(&[held(1_764_054_000_000)])
-                .to_string()
-                .contains("2025-11-25T07:00:00Z")
-        );
+        assert!(output::plain(&[held(0)], &HELD).contains("every member"));
+        assert!(output::plain(&[held(1_764_054_000_000)], &HELD).contains("2025-11-25T07:00:00Z"));
     }
 }

@@ -5,12 +5,12 @@ use std::net::Ipv4Addr;
 use clap::{Args, ValueEnum};
 use proto::dhcp::v1::dhcp_lease::State;
 use proto::dhcp::v1::dhcp_lease_service_client::DhcpLeaseServiceClient;
-use proto::dhcp::v1::{DeleteDhcpLeaseRequest, ListDhcpLeasesRequest, ListDhcpLeasesResponse};
+use proto::dhcp::v1::{DeleteDhcpLeaseRequest, DhcpLease, ListDhcpLeasesRequest, ListDhcpLeasesResponse};
 
 use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output::{self, Shape, column, wide};
 use crate::utc;
 
 /// `chamois dhcp leases`.
@@ -106,13 +106,13 @@ pub struct DeleteLeaseArgs {
 pub(super) async fn list(global: &GlobalArgs, args: LeasesArgs) -> Result<(), CliError> {
     let connection = connect::to_any(global)?;
     let mut client = DhcpLeaseServiceClient::new(connection).max_decoding_message_size(ANSWER_BYTES_MAX);
-    let wide = args.wide;
+    let global = &global.widened(args.wide);
     let request = ListDhcpLeasesRequest::from(args);
     let answer = client.list_dhcp_leases(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.dhcp.v1.ListDhcpLeasesResponse", &answer),
-        Format::Table => output::print(render(&answer, wide)),
-    }
+    let whole = ("chamois.dhcp.v1.ListDhcpLeasesResponse", &answer);
+    output::list_by(global, whole, &rows(&answer), &LEASES, |row| {
+        output::to_json_line(LEASES.message, &row.lease)
+    })
 }
 
 pub(super) async fn delete(global: &GlobalArgs, args: DeleteLeaseArgs) -> Result<(), CliError> {
@@ -122,56 +122,52 @@ pub(super) async fn delete(global: &GlobalArgs, args: DeleteLeaseArgs) -> Result
         force: args.force,
     };
     let answer = client.delete_dhcp_lease(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.dhcp.v1.DeleteDhcpLeaseResponse", &answer),
-        Format::Table => output::print(format_args!(
-            "took {} away (revision {})",
-            args.address, answer.revision
-        )),
-    }
+    output::done(
+        global,
+        ("chamois.dhcp.v1.DeleteDhcpLeaseResponse", &answer),
+        || format!("took {} away (revision {})", args.address, answer.revision),
+    )
 }
 
-fn render(answer: &ListDhcpLeasesResponse, wide: bool) -> comfy_table::Table {
-    let narrow = ["ADDRESS", "MAC", "NODE", "STATE", "ENDS"];
-    let mut table = match wide {
-        true => output::table([
-            "ADDRESS",
-            "MAC",
-            "NODE",
-            "STATE",
-            "ENDS",
-            "SINCE",
-            "HOSTNAME",
-            "CLASS",
-            "CLIENT ID",
-        ]),
-        false => output::table(narrow),
-    };
+/// A lease with what the answer says beside it.
+struct Row {
+    lease: DhcpLease,
+    owner: String,
+    state: &'static str,
+}
+
+fn rows(answer: &ListDhcpLeasesResponse) -> Vec<Row> {
     let owners = answer.component_ids.iter().map(String::as_str);
-    for (lease, owner) in answer.leases.iter().zip(owners.chain(std::iter::repeat(""))) {
-        let state = match lease.ends_at_ms <= answer.time_ms {
+    let with_owners = answer.leases.iter().zip(owners.chain(std::iter::repeat("")));
+    let row = |(lease, owner): (&DhcpLease, &str)| Row {
+        state: match lease.ends_at_ms <= answer.time_ms {
             true => "ended",
             false => state(lease.state()),
-        };
-        let mut row = vec![
-            lease.address.clone(),
-            lease.mac.clone(),
-            owner.to_owned(),
-            state.to_owned(),
-            utc::timestamp(lease.ends_at_ms),
-        ];
-        if wide {
-            row.extend([
-                utc::timestamp(lease.bound_at_ms),
-                lease.hostname.clone(),
-                lease.vendor_class.clone(),
-                lease.client_id.iter().map(|byte| format!("{byte:02x}")).collect(),
-            ]);
-        }
-        table.add_row(row);
-    }
-    table
+        },
+        owner: owner.to_owned(),
+        lease: lease.clone(),
+    };
+    with_owners.map(row).collect()
 }
+
+const LEASES: Shape<Row> = Shape {
+    message: "chamois.dhcp.v1.DhcpLease",
+    key: |row| row.lease.address.clone(),
+    columns: &[
+        column("ADDRESS", |row| row.lease.address.clone()),
+        column("MAC", |row| row.lease.mac.clone()),
+        column("NODE", |row| row.owner.clone()),
+        column("STATE", |row| row.state.to_owned()),
+        column("ENDS", |row| utc::timestamp(row.lease.ends_at_ms)),
+        wide("SINCE", |row| utc::timestamp(row.lease.bound_at_ms)),
+        wide("HOSTNAME", |row| row.lease.hostname.clone()),
+        wide("CLASS", |row| row.lease.vendor_class.clone()),
+        wide("CLIENT ID", |row| {
+            let bytes = row.lease.client_id.iter();
+            bytes.map(|byte| format!("{byte:02x}")).collect()
+        }),
+    ],
+};
 
 pub(super) fn state(state: State) -> &'static str {
     match state {
@@ -223,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_lease_is_shown_with_its_node_its_end_and_its_state() {
-        let shown = render(&answer(), false).to_string();
+        let shown = output::tabulated(&GlobalArgs::default(), &rows(&answer()), &LEASES);
         for part in [
             "10.97.200.7",
             "02:00:00:00:0a:01",
@@ -235,7 +231,7 @@ mod tests {
             assert!(shown.contains(part), "{part}: {shown}");
         }
         assert!(!shown.contains("node-a"), "{shown}");
-        let wide = render(&answer(), true).to_string();
+        let wide = output::plain(&rows(&answer()), &LEASES);
         assert!(wide.contains("node-a") && wide.contains("00fe"), "{wide}");
     }
 

@@ -7,7 +7,6 @@ use proto::dhcp::v1::{ListObservedAnswersRequest, ListObservedAnswersResponse, O
 use super::views::{self, View};
 use crate::args::GlobalArgs;
 use crate::error::CliError;
-use crate::output::{self, Format};
 use crate::utc;
 
 /// The full name of the answer, for JSON.
@@ -18,13 +17,9 @@ pub(super) async fn list(global: &GlobalArgs) -> Result<(), CliError> {
         client.list_observed_answers(ListObservedAnswersRequest {}).await
     });
     let views = views.await?;
-    match global.output {
-        Format::Json => output::print(views::to_json(ANSWER, &views)?),
-        Format::Table => {
-            output::print(render(&views))?;
-            output::print(counts(&views))
-        }
-    }
+    views::show(global, ANSWER, &views, || {
+        format!("{}\n{}", render(&views), counts(&views))
+    })
 }
 
 /// A row for each difference.

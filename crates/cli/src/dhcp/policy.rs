@@ -10,7 +10,7 @@ use proto::dhcp::v1::{DeleteDhcpPolicyRequest, GetDhcpPolicyRequest, ListDhcpPol
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// Verbs of `dhcp policy`.
 #[derive(Debug, Subcommand)]
@@ -48,10 +48,8 @@ async fn list(global: &GlobalArgs) -> Result<(), CliError> {
     let mut client = DhcpPolicyServiceClient::new(connect::to_any(global)?);
     let answer = client.list_dhcp_policies(ListDhcpPoliciesRequest {}).await?;
     let answer = answer.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.dhcp.v1.ListDhcpPoliciesResponse", &answer),
-        Format::Table => output::print(show::list(&answer.policies)),
-    }
+    let whole = ("chamois.dhcp.v1.ListDhcpPoliciesResponse", &answer);
+    output::list(global, whole, &answer.policies, &show::POLICIES)
 }
 
 async fn show_one(global: &GlobalArgs, args: NameArgs) -> Result<(), CliError> {
@@ -67,11 +65,9 @@ async fn delete(global: &GlobalArgs, args: NameArgs) -> Result<(), CliError> {
         name: args.name.clone(),
     };
     let answer = client.delete_dhcp_policy(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.dhcp.v1.DeleteDhcpPolicyResponse", &answer),
-        Format::Table => output::print(format_args!(
-            "deleted {} (revision {})",
-            args.name, answer.revision
-        )),
-    }
+    output::done(
+        global,
+        ("chamois.dhcp.v1.DeleteDhcpPolicyResponse", &answer),
+        || format!("deleted {} (revision {})", args.name, answer.revision),
+    )
 }

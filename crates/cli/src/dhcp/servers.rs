@@ -6,7 +6,6 @@ use proto::dhcp::v1::{DhcpServer, ListDhcpServersRequest, ListDhcpServersRespons
 use super::views::{self, View};
 use crate::args::GlobalArgs;
 use crate::error::CliError;
-use crate::output::{self, Format};
 use crate::utc;
 
 /// The full name of the answer, for JSON.
@@ -17,10 +16,7 @@ pub(super) async fn list(global: &GlobalArgs) -> Result<(), CliError> {
         client.list_dhcp_servers(ListDhcpServersRequest {}).await
     });
     let views = views.await?;
-    match global.output {
-        Format::Json => output::print(views::to_json(ANSWER, &views)?),
-        Format::Table => output::print(render(&views)),
-    }
+    views::show(global, ANSWER, &views, || render(&views).to_string())
 }
 
 fn render(views: &[View<ListDhcpServersResponse>]) -> Table {

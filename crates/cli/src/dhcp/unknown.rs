@@ -6,7 +6,7 @@ use proto::dhcp::v1::{ListUnknownClientsRequest, UnknownClient};
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output::{self, Shape, column, wide};
 use crate::utc;
 
 pub(super) async fn list(global: &GlobalArgs) -> Result<(), CliError> {
@@ -15,40 +15,34 @@ pub(super) async fn list(global: &GlobalArgs) -> Result<(), CliError> {
         .list_unknown_clients(ListUnknownClientsRequest::default())
         .await?
         .into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.dhcp.v1.ListUnknownClientsResponse", &answer),
-        Format::Table => output::print(render(&answer.clients)),
-    }
+    output::list(
+        global,
+        ("chamois.dhcp.v1.ListUnknownClientsResponse", &answer),
+        &answer.clients,
+        &UNKNOWN,
+    )
 }
 
-fn render(clients: &[UnknownClient]) -> comfy_table::Table {
-    let mut table = output::table([
-        "MAC",
-        "NETWORK",
-        "RELAY",
-        "ARCH",
-        "CLASS",
-        "HOSTNAME",
-        "FIRST SEEN",
-        "LAST SEEN",
-    ]);
-    for client in clients {
-        table.add_row([
-            client.mac.clone(),
-            client.network.clone(),
-            client.relay.clone(),
+/// The columns of a list.
+const UNKNOWN: Shape<UnknownClient> = Shape {
+    message: "chamois.dhcp.v1.UnknownClient",
+    key: |client| client.mac.clone(),
+    columns: &[
+        column("MAC", |client| client.mac.clone()),
+        column("NETWORK", |client| client.network.clone()),
+        wide("RELAY", |client| client.relay.clone()),
+        wide("ARCH", |client| {
             client
                 .architecture
                 .map(|architecture| architecture.to_string())
-                .unwrap_or_default(),
-            client.vendor_class.clone(),
-            client.hostname.clone(),
-            utc::timestamp(client.first_seen_at_ms),
-            utc::timestamp(client.last_seen_at_ms),
-        ]);
-    }
-    table
-}
+                .unwrap_or_default()
+        }),
+        wide("CLASS", |client| client.vendor_class.clone()),
+        column("HOSTNAME", |client| client.hostname.clone()),
+        wide("FIRST SEEN", |client| utc::timestamp(client.first_seen_at_ms)),
+        column("LAST SEEN", |client| utc::timestamp(client.last_seen_at_ms)),
+    ],
+};
 
 #[cfg(test)]
 mod tests {
@@ -64,7 +58,7 @@ mod tests {
             last_seen_at_ms: 1_764_054_000_000,
             ..UnknownClient::default()
         };
-        let shown = render(&[client]).to_string();
+        let shown = output::plain(&[client], &UNKNOWN);
         for part in [
             "02:00:00:00:0a:01",
             "10.97.0.0/16",

@@ -8,7 +8,7 @@ use tonic::{Response, Status};
 use crate::args::GlobalArgs;
 use crate::connect::{Connection, Target};
 use crate::error::CliError;
-use crate::output;
+use crate::output::{self, Format};
 
 type Client = DhcpWatchServiceClient<Connection>;
 
@@ -66,6 +66,31 @@ pub(super) fn to_json<T: prost::Message>(
         Err(error) => Ok(serde_json::json!({ "endpoint": endpoint, "error": error.to_string() })),
     };
     views.iter().map(one).collect()
+}
+
+/// The views in the form asked for; a name is the endpoint of who has answered.
+///
+/// # Errors
+/// Only when standard output cannot be written.
+pub(super) fn show<T: prost::Message>(
+    global: &GlobalArgs,
+    name: &str,
+    views: &[View<T>],
+    text: impl FnOnce() -> String,
+) -> Result<(), CliError> {
+    let whole = to_json(name, views)?;
+    match global.output {
+        Format::Table | Format::Wide => output::print(text()),
+        Format::Json | Format::Yaml => output::print(output::value_document(global.output, &whole)),
+        Format::Jsonl => {
+            let lines = whole.as_array().into_iter().flatten();
+            output::print_lines(&lines.map(serde_json::Value::to_string).collect::<Vec<_>>())
+        }
+        Format::Name => {
+            let answered = views.iter().filter(|(_, answer)| answer.is_ok());
+            output::print_lines(&answered.map(|(endpoint, _)| endpoint.clone()).collect::<Vec<_>>())
+        }
+    }
 }
 
 /// The `rows` of each answer, behind the endpoint that gave it; a line for who gave none, and why.

@@ -11,7 +11,7 @@ use super::magellan;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::{CliError, Kind};
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois discover import-secrets`.
 #[derive(Clone, Debug, Args)]
@@ -41,12 +41,8 @@ pub(super) async fn run(global: &GlobalArgs, args: ImportSecretsArgs) -> Result<
             put.map_err(|status| stopped(&status.into(), done, requests.len(), &request.scope))?;
         }
     }
-    match global.output {
-        Format::Json => {
-            output::print(serde_json::json!({ "imported": !args.dry_run, "credentials": rows(&requests) }))
-        }
-        Format::Table => output::print(render(&requests, args.dry_run)),
-    }
+    let value = serde_json::json!({ "imported": !args.dry_run, "credentials": rows(&requests) });
+    output::done_value(global, &value, || render(&requests, args.dry_run))
 }
 
 /// What is done stays done, and all of it may be done again.

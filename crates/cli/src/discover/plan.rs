@@ -12,7 +12,7 @@ use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::{CliError, Kind};
 use crate::job::names_of;
-use crate::output::{self, Format};
+use crate::output;
 
 /// Status of a BMC that was read whole.
 const OK: &str = "ok";
@@ -46,16 +46,16 @@ pub(super) async fn run(global: &GlobalArgs, args: PlanArgs) -> Result<(), CliEr
     let mut answers = client.plan_crawl(request).await?.into_inner();
     let mut seen = Seen::default();
     while let Some(answer) = answers.message().await? {
-        let text = match global.output {
-            Format::Json => output::to_value(PLAN, &answer)?.to_string(),
-            Format::Table => text(&answer, args.fields),
+        let text = match global.output.is_document() {
+            true => output::stream_item(global.output, &output::to_value(PLAN, &answer)?),
+            false => text(&answer, args.fields),
         };
         seen.count(&answer);
         if !output::print_line(Some(text))? {
             return Ok(());
         }
     }
-    if global.output == Format::Table {
+    if !global.output.is_document() && !global.quiet {
         output::print(seen.line())?;
     }
     seen.judge()

@@ -7,7 +7,7 @@ use proto::boot_file::v1::boot_file_service_client::BootFileServiceClient;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois file delete`.
 #[derive(Clone, Debug, Args)]
@@ -28,11 +28,9 @@ pub(super) async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<(), Cli
         if_revision: None,
     };
     let answer = client.delete_boot_file(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.boot_file.v1.DeleteBootFileResponse", &answer),
-        Format::Table => output::print(format_args!(
-            "deleted {} (revision {})",
-            args.name, answer.revision
-        )),
-    }
+    output::done(
+        global,
+        ("chamois.boot_file.v1.DeleteBootFileResponse", &answer),
+        || format!("deleted {} (revision {})", args.name, answer.revision),
+    )
 }

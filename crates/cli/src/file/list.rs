@@ -6,7 +6,7 @@ use proto::boot_file::v1::{ListBootFilesRequest, ListedBootFile};
 use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output::{self, Shape, column, wide};
 
 pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
     let client = BootFileServiceClient::new(connect::to_any(global)?);
@@ -15,22 +15,43 @@ pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
         .list_boot_files(ListBootFilesRequest {})
         .await?
         .into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.boot_file.v1.ListBootFilesResponse", &answer),
-        Format::Table => output::print(render(&answer.files)),
-    }
+    output::list(
+        global,
+        ("chamois.boot_file.v1.ListBootFilesResponse", &answer),
+        &answer.files,
+        &FILES,
+    )
 }
 
 /// One row per file.
-fn render(files: &[ListedBootFile]) -> comfy_table::Table {
-    let mut table = output::table(["NAME", "BYTES", "SHA-256", "MEMBERS"]);
-    for listed in files {
-        let file = listed.file.clone().unwrap_or_default();
-        let members: Vec<String> = listed.members.iter().map(u64::to_string).collect();
-        table.add_row([file.name, file.size.to_string(), file.sha256, members.join(", ")]);
-    }
-    table
-}
+const FILES: Shape<ListedBootFile> = Shape {
+    message: "chamois.boot_file.v1.ListedBootFile",
+    key: |listed| {
+        listed
+            .file
+            .as_ref()
+            .map(|file| file.name.clone())
+            .unwrap_or_default()
+    },
+    columns: &[
+        column("NAME", |listed| {
+            let file = listed.file.clone().unwrap_or_default();
+            file.name
+        }),
+        column("BYTES", |listed| {
+            let file = listed.file.clone().unwrap_or_default();
+            file.size.to_string()
+        }),
+        wide("SHA-256", |listed| {
+            let file = listed.file.clone().unwrap_or_default();
+            file.sha256
+        }),
+        column("MEMBERS", |listed| {
+            let members: Vec<String> = listed.members.iter().map(u64::to_string).collect();
+            members.join(", ")
+        }),
+    ],
+};
 
 #[cfg(test)]
 mod tests {
@@ -50,7 +71,7 @@ mod tests {
             }),
             members: vec![1, 3],
         };
-        let text = render(&[listed]).to_string();
+        let text = output::plain(&[listed], &FILES);
         for word in ["vmlinuz", "7", &"a".repeat(64), "1, 3"] {
             assert!(text.contains(word), "{text}");
         }

@@ -9,7 +9,7 @@ use super::upload::{self, LocalFile};
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois file put`.
 #[derive(Clone, Debug, Args)]
@@ -38,8 +38,7 @@ pub(super) async fn run(global: &GlobalArgs, args: PutArgs) -> Result<(), CliErr
     let connection = connect::for_upload(global)?;
     let file = LocalFile::read(args.path).await?;
     let stored = upload::upload(connection, &args.name, file).await?;
-    match global.output {
-        Format::Json => output::print_json("chamois.boot_file.v1.BootFile", &stored),
-        Format::Table => output::print(format_args!("{}  {}", stored.sha256, stored.name)),
-    }
+    output::done(global, ("chamois.boot_file.v1.BootFile", &stored), || {
+        format!("{}  {}", stored.sha256, stored.name)
+    })
 }

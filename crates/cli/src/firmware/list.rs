@@ -10,7 +10,7 @@ use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::CliError;
 use crate::job::names_of;
-use crate::output::{self, Format};
+use crate::output;
 
 /// Inventories of one page.
 const PAGE_SIZE: u32 = 1_000;
@@ -52,10 +52,11 @@ pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliEr
             |id: &str| args.id.is_empty() || args.id.iter().any(|wanted| wanted.eq_ignore_ascii_case(id));
         inventory.firmware.retain(|firmware| is_wanted(&firmware.id));
     }
-    match global.output {
-        Format::Json => output::print_json("chamois.discovery.v1.ListFirmwareResponse", &all),
-        Format::Table => output::print(render(&all.inventories)),
-    }
+    output::done(
+        global,
+        ("chamois.discovery.v1.ListFirmwareResponse", &all),
+        || render(&all.inventories),
+    )
 }
 
 fn render(inventories: &[FirmwareInventory]) -> comfy_table::Table {

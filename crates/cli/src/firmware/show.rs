@@ -7,7 +7,7 @@ use proto::discovery::v1::{FirmwareInventory, GetFirmwareRequest, SystemFirmware
 use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois firmware show`.
 #[derive(Clone, Debug, Args)]
@@ -28,10 +28,12 @@ pub(super) async fn run(global: &GlobalArgs, args: ShowArgs) -> Result<(), CliEr
     let mut client = client.max_decoding_message_size(ANSWER_BYTES_MAX);
     let request = GetFirmwareRequest { id: args.bmc };
     let answer = client.get_firmware(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.discovery.v1.FirmwareInventory", &answer),
-        Format::Table => output::print(render(&answer, args.bios)),
-    }
+    output::object(
+        global,
+        ("chamois.discovery.v1.FirmwareInventory", &answer),
+        &answer.id,
+        || render(&answer, args.bios),
+    )
 }
 
 fn render(inventory: &FirmwareInventory, with_bios: bool) -> String {

@@ -8,7 +8,7 @@ use proto::smd::v1::group_service_client::GroupServiceClient;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois group add`.
 #[derive(Clone, Debug, Args)]
@@ -38,13 +38,12 @@ pub(super) async fn run(global: &GlobalArgs, args: AddArgs) -> Result<(), CliErr
     let answer = answer
         .map_err(|status| super::refused(status, &args.label))?
         .into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.smd.v1.ResourceUris", &answer),
-        Format::Table => output::print(format_args!(
+    output::done(global, ("chamois.smd.v1.ResourceUris", &answer), || {
+        format!(
             "added {} to {} (revision {})",
             super::counted(args.members.len()),
             args.label,
             answer.revision
-        )),
-    }
+        )
+    })
 }

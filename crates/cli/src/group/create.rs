@@ -8,7 +8,7 @@ use proto::smd::v1::{Group, GroupMembers};
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois group create`.
 #[derive(Clone, Debug, Args)]
@@ -62,15 +62,14 @@ pub(super) async fn run(global: &GlobalArgs, args: CreateArgs) -> Result<(), Cli
     let answer = answer
         .map_err(|status| super::refused(status, &args.label))?
         .into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.smd.v1.ResourceUris", &answer),
-        Format::Table => output::print(format_args!(
+    output::done(global, ("chamois.smd.v1.ResourceUris", &answer), || {
+        format!(
             "created {} with {} (revision {})",
             args.label,
             super::counted(args.members.len()),
             answer.revision
-        )),
-    }
+        )
+    })
 }
 
 #[cfg(test)]

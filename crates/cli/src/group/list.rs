@@ -8,7 +8,7 @@ use proto::smd::v1::{Group, ListGroupsRequest};
 use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output::{self, Shape, column, wide};
 
 /// Filters: values of one option are alternatives, options add up.
 #[derive(Clone, Debug, Default, Args)]
@@ -31,27 +31,29 @@ pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliEr
         ..Default::default()
     };
     let answer = client.list_groups(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.smd.v1.ListGroupsResponse", &answer),
-        Format::Table => output::print(render(&answer.groups)),
-    }
+    output::list(
+        global,
+        ("chamois.smd.v1.ListGroupsResponse", &answer),
+        &answer.groups,
+        &GROUPS,
+    )
 }
 
 /// One row per group; its members are counted, `show` names them.
-fn render(groups: &[Group]) -> comfy_table::Table {
-    let mut table = output::table(["LABEL", "MEMBERS", "EXCLUSIVE GROUP", "TAGS", "DESCRIPTION"]);
-    for group in groups {
-        let members = group.members.as_ref().map_or(0, |members| members.ids.len());
-        table.add_row([
-            group.label.clone(),
-            members.to_string(),
-            group.exclusive_group.clone(),
-            group.tags.join(", "),
-            group.description.clone(),
-        ]);
-    }
-    table
-}
+const GROUPS: Shape<Group> = Shape {
+    message: "chamois.smd.v1.Group",
+    key: |group| group.label.clone(),
+    columns: &[
+        column("LABEL", |group| group.label.clone()),
+        column("MEMBERS", |group| {
+            let members = group.members.as_ref().map_or(0, |members| members.ids.len());
+            members.to_string()
+        }),
+        wide("EXCLUSIVE GROUP", |group| group.exclusive_group.clone()),
+        column("TAGS", |group| group.tags.join(", ")),
+        column("DESCRIPTION", |group| group.description.clone()),
+    ],
+};
 
 #[cfg(test)]
 mod tests {
@@ -69,7 +71,7 @@ mod tests {
             }),
             meta: None,
         };
-        let text = render(&[group]).to_string();
+        let text = output::plain(&[group], &GROUPS);
         let row = text.lines().find(|line| line.contains("compute")).unwrap();
         for word in ["128", "use", "slurm, rack1", "The first rack"] {
             assert!(row.contains(word), "{row}");

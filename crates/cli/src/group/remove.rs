@@ -8,7 +8,7 @@ use proto::smd::v1::group_service_client::GroupServiceClient;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois group remove`.
 #[derive(Clone, Debug, Args)]
@@ -37,13 +37,12 @@ pub(super) async fn run(global: &GlobalArgs, args: RemoveArgs) -> Result<(), Cli
     let answer = answer
         .map_err(|status| super::refused(status, &args.label))?
         .into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.smd.v1.DeleteResponse", &answer),
-        Format::Table => output::print(format_args!(
+    output::done(global, ("chamois.smd.v1.DeleteResponse", &answer), || {
+        format!(
             "removed {} from {} (revision {})",
             super::counted(args.members.len()),
             args.label,
             answer.revision
-        )),
-    }
+        )
+    })
 }

@@ -10,7 +10,7 @@ use proto::smd::v1::{GetGroupRequest, Group};
 use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 use crate::utc;
 
 /// `chamois group show`.
@@ -36,10 +36,9 @@ pub(super) async fn run(global: &GlobalArgs, args: ShowArgs) -> Result<(), CliEr
     let group = answer
         .map_err(|status| super::refused(status, &args.label))?
         .into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.smd.v1.Group", &group),
-        Format::Table => output::print(render(&group).trim_end()),
-    }
+    output::object(global, ("chamois.smd.v1.Group", &group), &group.label, || {
+        render(&group).trim_end().to_owned()
+    })
 }
 
 /// What is not set is left out; members come last, one in a line.

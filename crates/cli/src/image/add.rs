@@ -22,7 +22,7 @@ use crate::args::GlobalArgs;
 use crate::connect::{self, read_ca};
 use crate::error::{CliError, Kind};
 use crate::file::{LocalFile, upload};
-use crate::output::{self, Format};
+use crate::output;
 
 /// Members that an image can be asked to be on: what the cluster accepts.
 const MEMBERS_MAX: i64 = 64;
@@ -133,12 +133,11 @@ pub(super) async fn run(global: &GlobalArgs, args: AddArgs) -> Result<(), CliErr
         };
         images.set_image_pinned(pin).await?;
     }
-    let until = Instant::now() + Duration::from_secs(global.timeout);
+    let until = Instant::now() + global.timeout();
     let status = status_until_bootable(&mut images, &args.name, until).await?;
-    match global.output {
-        Format::Json => output::print_json("chamois.boot_file.v1.ImageStatus", &status)?,
-        Format::Table => output::print(list::render(std::slice::from_ref(&status)))?,
-    }
+    output::done(global, ("chamois.boot_file.v1.ImageStatus", &status), || {
+        output::tabulated(global, std::slice::from_ref(&status), &list::IMAGES)
+    })?;
     check_bootable(&args.name, &status)
 }
 

@@ -1,48 +1,66 @@
 //! `chamois image list`.
 
 use proto::boot_file::v1::image_service_client::ImageServiceClient;
-use proto::boot_file::v1::{ImageFile, ImageStatus, ListImageStatusesRequest};
+use proto::boot_file::v1::{Image, ImageFile, ImageStatus, ListImageStatusesRequest};
 
 use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output::{self, Shape, column, wide};
 
 pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
     let client = ImageServiceClient::new(connect::to_any(global)?);
     let mut client = client.max_decoding_message_size(ANSWER_BYTES_MAX);
     let all = ListImageStatusesRequest::default();
     let answer = client.list_image_statuses(all).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.boot_file.v1.ListImageStatusesResponse", &answer),
-        Format::Table => output::print(render(&answer.statuses)),
-    }
+    output::list(
+        global,
+        ("chamois.boot_file.v1.ListImageStatusesResponse", &answer),
+        &answer.statuses,
+        &IMAGES,
+    )
 }
 
 /// One row per image.
-pub(super) fn render(statuses: &[ImageStatus]) -> comfy_table::Table {
-    let mut table = output::table(["NAME", "ARCH", "PARTS", "BYTES", "MEMBERS", "BOOTABLE", "PINNED"]);
-    for status in statuses {
-        let image = status.image.clone().unwrap_or_default();
-        let files: Vec<ImageFile> = status.files.iter().filter_map(|file| file.file.clone()).collect();
-        let bytes: u64 = files.iter().map(|file| file.size).sum();
-        let parts: Vec<&str> = files.iter().map(part_name).collect();
-        let members: Vec<String> = status.whole_members.iter().map(u64::to_string).collect();
-        let bootable = match status.bootable {
+pub(super) const IMAGES: Shape<ImageStatus> = Shape {
+    message: "chamois.boot_file.v1.ImageStatus",
+    key: name,
+    columns: &[
+        column("NAME", name),
+        column("ARCH", |status| {
+            image(status).map_or_else(String::new, |image| image.arch.clone())
+        }),
+        wide("PARTS", |status| {
+            files(status).map(part_name).collect::<Vec<_>>().join(", ")
+        }),
+        column("BYTES", |status| {
+            files(status).map(|file| file.size).sum::<u64>().to_string()
+        }),
+        column("MEMBERS", |status| {
+            let members: Vec<String> = status.whole_members.iter().map(u64::to_string).collect();
+            members.join(", ")
+        }),
+        column("BOOTABLE", |status| match status.bootable {
             true => "yes".to_owned(),
             false => format!("no: {}", status.reason),
-        };
-        table.add_row([
-            image.name,
-            image.arch,
-            parts.join(", "),
-            bytes.to_string(),
-            members.join(", "),
-            bootable,
-            if image.pinned { "yes" } else { "" }.to_owned(),
-        ]);
-    }
-    table
+        }),
+        column("PINNED", |status| match image(status) {
+            Some(image) if image.pinned => "yes".to_owned(),
+            Some(_) | None => String::new(),
+        }),
+    ],
+};
+
+fn image(status: &ImageStatus) -> Option<&Image> {
+    status.image.as_ref()
+}
+
+fn name(status: &ImageStatus) -> String {
+    image(status).map_or_else(String::new, |image| image.name.clone())
+}
+
+fn files(status: &ImageStatus) -> impl Iterator<Item = &ImageFile> {
+    status.files.iter().filter_map(|file| file.file.as_ref())
 }
 
 fn part_name(file: &ImageFile) -> &str {
@@ -83,7 +101,7 @@ mod tests {
             bootable: false,
             ..good.clone()
         };
-        let text = render(&[good, bad]).to_string();
+        let text = output::plain(&[good, bad], &IMAGES);
         for word in [
             "debian-12",
             "x86_64",

@@ -9,7 +9,7 @@ use super::add::image_name;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois image pin`.
 #[derive(Clone, Debug, Args)]
@@ -41,11 +41,7 @@ pub(super) async fn run(global: &GlobalArgs, name: ImageName, pinned: bool) -> R
         if_revision: None,
     };
     let image = client.set_image_pinned(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.boot_file.v1.Image", &image),
-        Format::Table => output::print(format_args!(
-            "{name} is {}",
-            if image.pinned { "pinned" } else { "not pinned" }
-        )),
-    }
+    output::done(global, ("chamois.boot_file.v1.Image", &image), || {
+        format!("{name} is {}", if image.pinned { "pinned" } else { "not pinned" })
+    })
 }

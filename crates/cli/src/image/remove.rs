@@ -9,7 +9,7 @@ use super::add::image_name;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois image remove`.
 #[derive(Clone, Debug, Args)]
@@ -37,13 +37,16 @@ pub(super) async fn run(global: &GlobalArgs, args: RemoveArgs) -> Result<(), Cli
         if_revision: None,
     };
     let answer = client.delete_image(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.boot_file.v1.DeleteImageResponse", &answer),
-        Format::Table => output::print(format_args!(
-            "removed {} with {} boot files (revision {})",
-            args.name,
-            answer.deleted_files.len(),
-            answer.revision
-        )),
-    }
+    output::done(
+        global,
+        ("chamois.boot_file.v1.DeleteImageResponse", &answer),
+        || {
+            format!(
+                "removed {} with {} boot files (revision {})",
+                args.name,
+                answer.deleted_files.len(),
+                answer.revision
+            )
+        },
+    )
 }

@@ -13,7 +13,7 @@ use super::add::image_name;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::{CliError, Kind};
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois image verify`.
 #[derive(Clone, Debug, Args)]
@@ -33,10 +33,11 @@ pub(super) async fn run(global: &GlobalArgs, args: VerifyArgs) -> Result<(), Cli
     let answer = VerifyImageResponse {
         copies: verify(global, &args.name).await?,
     };
-    match global.output {
-        Format::Json => output::print_json("chamois.boot_file.v1.VerifyImageResponse", &answer)?,
-        Format::Table => output::print(render(&answer.copies))?,
-    }
+    output::done(
+        global,
+        ("chamois.boot_file.v1.VerifyImageResponse", &answer),
+        || render(&answer.copies),
+    )?;
     let bad = answer
         .copies
         .iter()

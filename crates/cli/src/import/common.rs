@@ -62,12 +62,12 @@ impl HowArgs {
     /// # Errors
     /// `Conflict` if anything is refused and that was not expected.
     fn is_to_be_done(&self, format: Format, summary: &Summary) -> Result<bool, CliError> {
-        if format == Format::Table {
+        if !format.is_document() {
             output::print(summary.render())?;
         }
         self.decide(summary).inspect_err(|_| {
-            if format == Format::Json {
-                let _ = output::print(summary.to_json(false)); // best effort: the error that matters is at hand
+            if format.is_document() {
+                let _ = output::print(output::value_document(format, &summary.to_json(false))); // best effort: the error that matters is at hand
             }
         })
     }
@@ -127,11 +127,11 @@ pub(super) async fn carry_out<W>(
 
 /// The last line for people, everything for programs.
 fn conclude(format: Format, summary: &Summary, applied: bool) -> Result<(), CliError> {
-    match (format, applied) {
-        (Format::Json, _) => output::print(summary.to_json(applied)),
-        (Format::Table, true) => output::print(format_args!("imported {} objects", summary.to_do())),
-        (Format::Table, false) if summary.to_do() == 0 => output::print("everything is here already"),
-        (Format::Table, false) => output::print("nothing was changed"),
+    match applied {
+        _ if format.is_document() => output::print(output::value_document(format, &summary.to_json(applied))),
+        true => output::print(format_args!("imported {} objects", summary.to_do())),
+        false if summary.to_do() == 0 => output::print("everything is here already"),
+        false => output::print("nothing was changed"),
     }
 }
 

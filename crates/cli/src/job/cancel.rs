@@ -5,7 +5,7 @@ use proto::job::v1::CancelJobRequest;
 use super::{IdArgs, told, words};
 use crate::args::GlobalArgs;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 pub(super) async fn run(global: &GlobalArgs, args: IdArgs) -> Result<(), CliError> {
     let mut client = told::client(global)?;
@@ -13,13 +13,12 @@ pub(super) async fn run(global: &GlobalArgs, args: IdArgs) -> Result<(), CliErro
         .cancel_job(CancelJobRequest { id: args.id })
         .await?
         .into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.job.v1.Job", &job),
-        Format::Table => output::print(format_args!(
+    output::done(global, ("chamois.job.v1.Job", &job), || {
+        format!(
             "{} {}: {}",
             words::kind(&job),
             words::state(&job),
             words::counts(&job)
-        )),
-    }
+        )
+    })
 }

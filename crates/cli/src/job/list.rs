@@ -6,7 +6,7 @@ use proto::job::v1::{Job, ListJobsRequest, ListJobsResponse};
 use super::{told, words};
 use crate::args::GlobalArgs;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output::{self, Shape, column, wide};
 use crate::utc;
 
 /// Jobs that a member sends at once; it keeps hardly more.
@@ -67,31 +67,31 @@ pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliEr
         }
         request.page_token = page.next_page_token;
     }
-    match global.output {
-        Format::Json => output::print_json("chamois.job.v1.ListJobsResponse", &all),
-        Format::Table => output::print(render(&all.jobs)),
-    }
+    output::list(
+        global,
+        ("chamois.job.v1.ListJobsResponse", &all),
+        &all.jobs,
+        &JOBS,
+    )
 }
 
-fn render(jobs: &[Job]) -> comfy_table::Table {
-    let mut table = output::table(["ID", "KIND", "STATE", "TARGETS", "BY", "STARTED", "REASON"]);
-    for job in jobs {
-        let started = match job.started_at_ms {
+/// The columns of a list.
+const JOBS: Shape<Job> = Shape {
+    message: "chamois.job.v1.Job",
+    key: |job| job.id.clone(),
+    columns: &[
+        column("ID", |job| job.id.clone()),
+        column("KIND", |job| words::kind(job).to_owned()),
+        column("STATE", |job| words::state(job).to_owned()),
+        column("TARGETS", |job| words::counts(job)),
+        wide("BY", |job| job.principal.clone()),
+        column("STARTED", |job| match job.started_at_ms {
             0 => String::new(),
             at_ms => utc::timestamp(at_ms),
-        };
-        table.add_row([
-            job.id.clone(),
-            words::kind(job).to_owned(),
-            words::state(job).to_owned(),
-            words::counts(job),
-            job.principal.clone(),
-            started,
-            job.reason.clone(),
-        ]);
-    }
-    table
-}
+        }),
+        column("REASON", |job| job.reason.clone()),
+    ],
+};
 
 #[cfg(test)]
 mod tests {
@@ -110,7 +110,7 @@ mod tests {
             reason: "it was cancelled".into(),
             ..Job::default()
         };
-        let text = render(&[job]).to_string();
+        let text = output::plain(&[job], &JOBS);
         for part in [
             "j-1",
             "scan",

@@ -6,7 +6,7 @@ use proto::job::v1::{GetJobRequest, JobTarget};
 use super::{told, words};
 use crate::args::GlobalArgs;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output::{self, Shape, column, wide};
 use crate::utc;
 
 /// `chamois job show`.
@@ -32,30 +32,28 @@ pub(super) async fn run(global: &GlobalArgs, args: ShowArgs) -> Result<(), CliEr
     let job = client.get_job(request).await?.into_inner();
     let states: Vec<&str> = args.state.iter().map(String::as_str).collect();
     let targets = told::targets(&mut client, &args.id, &states).await?;
-    match (global.output, args.targets) {
-        (Format::Json, _) => output::print(told::as_json(&job, &targets)?),
-        (Format::Table, true) => output::print(render(&targets)),
-        (Format::Table, false) => output::print(told::as_text(&job, &targets)),
-    }
+    let value = told::as_json(&job, &targets)?;
+    output::object_value(global, &value, &job.id, || match args.targets {
+        true => output::tabulated(global, &targets, &TARGETS),
+        false => told::as_text(&job, &targets),
+    })
 }
 
-fn render(targets: &[JobTarget]) -> comfy_table::Table {
-    let mut table = output::table(["TARGET", "STATE", "REASON", "REMEDY", "REPORTED"]);
-    for target in targets {
-        let reported = match target.reported_at_ms {
+/// The columns of a list.
+const TARGETS: Shape<JobTarget> = Shape {
+    message: "chamois.job.v1.JobTarget",
+    key: |target| target.target.clone(),
+    columns: &[
+        column("TARGET", |target| target.target.clone()),
+        column("STATE", |target| words::target_state(target).to_owned()),
+        column("REASON", |target| target.reason.clone()),
+        column("REMEDY", |target| target.remedy.clone()),
+        wide("REPORTED", |target| match target.reported_at_ms {
             0 => String::new(),
             at_ms => utc::timestamp(at_ms),
-        };
-        table.add_row([
-            target.target.clone(),
-            words::target_state(target).to_owned(),
-            target.reason.clone(),
-            target.remedy.clone(),
-            reported,
-        ]);
-    }
-    table
-}
+        }),
+    ],
+};
 
 #[cfg(test)]
 mod tests {
@@ -73,7 +71,7 @@ mod tests {
             reported_at_ms: 1_764_054_000_000,
             ..JobTarget::default()
         };
-        let text = render(&[target, JobTarget::default()]).to_string();
+        let text = output::plain(&[target, JobTarget::default()], &TARGETS);
         for part in [
             "x0c0s0b0n0",
             "unsupported",

@@ -18,7 +18,7 @@ use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::{CliError, Kind};
 use crate::fold::fold;
-use crate::output::{self, Format};
+use crate::output;
 
 /// How often a job that is followed is asked for.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -57,12 +57,9 @@ pub(crate) async fn started(global: &GlobalArgs, id: &str, waits: Waits) -> Resu
     if waits.wait {
         return until_over(global, id).await;
     }
-    match global.output {
-        Format::Json => output::print(json!({ "job": id })),
-        Format::Table => output::print(format_args!(
-            "job {id} was begun; `chamois job wait {id}` follows it"
-        )),
-    }
+    output::done_value(global, &json!({ "job": id }), || {
+        format!("job {id} was begun; `chamois job wait {id}` follows it")
+    })
 }
 
 /// Follows the job `id` and tells of its end.
@@ -76,10 +73,7 @@ pub(crate) async fn until_over(global: &GlobalArgs, id: &str) -> Result<(), CliE
         State::Succeeded => Vec::new(),
         _ => targets(&mut client, id, &["failed", "unknown", "unsupported", "skipped"]).await?,
     };
-    match global.output {
-        Format::Json => output::print(as_json(&job, &failures)?)?,
-        Format::Table => output::print(as_text(&job, &failures))?,
-    }
+    output::done_value(global, &as_json(&job, &failures)?, || as_text(&job, &failures))?;
     judge(&job)
 }
 

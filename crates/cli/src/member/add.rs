@@ -5,7 +5,7 @@ use proto::cluster::v1::{CreateJoinTokenRequest, CreateJoinTokenResponse, member
 
 use crate::args::GlobalArgs;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 use crate::utc;
 
 /// `chamois member add`.
@@ -49,10 +49,11 @@ pub(super) async fn run(global: &GlobalArgs, args: AddArgs) -> Result<(), CliErr
         .await
         .map_err(super::refused)?;
     let answer = created.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.cluster.v1.CreateJoinTokenResponse", &answer),
-        Format::Table => output::print(describe(&answer)),
-    }
+    output::done(
+        global,
+        ("chamois.cluster.v1.CreateJoinTokenResponse", &answer),
+        || describe(&answer),
+    )
 }
 
 fn describe(answer: &CreateJoinTokenResponse) -> String {

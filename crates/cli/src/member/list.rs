@@ -6,42 +6,49 @@ use crate::args::GlobalArgs;
 use crate::cluster::status::{SEEN_MS_MAX, leaders_view};
 use crate::connect::Target;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output::{self, Shape, column, wide};
 
 pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
     let target = Target::from_global(global)?;
     let status = leaders_view(&target).await?;
-    match global.output {
-        Format::Json => output::print_json("chamois.cluster.v1.ClusterStatus", &status),
-        Format::Table => output::print(render(&status)),
-    }
+    let whole = ("chamois.cluster.v1.ClusterStatus", &status);
+    output::list_by(global, whole, &rows(&status), &MEMBERS, |row| {
+        output::to_json_line(MEMBERS.message, &row.member)
+    })
 }
 
-fn render(status: &ClusterStatus) -> comfy_table::Table {
-    let mut table = output::table([
-        "ID",
-        "KIND",
-        "STATE",
-        "BEHIND",
-        "LAST ANSWER",
-        "PEER ADDRESS",
-        "API ADDRESS",
-    ]);
-    for member in &status.members {
-        table.add_row([
-            member.id.to_string(),
-            kind(member).to_owned(),
-            state(status, member).to_owned(),
-            behind(status, member),
-            member
-                .last_seen_ms
-                .map_or("never".to_owned(), |ms| format!("{ms} ms ago")),
-            member.peer_address.clone(),
-            member.api_address.clone(),
-        ]);
-    }
-    table
+/// A member with what the leader knows of it.
+struct Row {
+    member: MemberStatus,
+    state: &'static str,
+    behind: String,
 }
+
+fn rows(status: &ClusterStatus) -> Vec<Row> {
+    let row = |member: &MemberStatus| Row {
+        state: state(status, member),
+        behind: behind(status, member),
+        member: member.clone(),
+    };
+    status.members.iter().map(row).collect()
+}
+
+const MEMBERS: Shape<Row> = Shape {
+    message: "chamois.cluster.v1.MemberStatus",
+    key: |row| row.member.id.to_string(),
+    columns: &[
+        column("ID", |row| row.member.id.to_string()),
+        column("KIND", |row| kind(&row.member).to_owned()),
+        column("STATE", |row| row.state.to_owned()),
+        column("BEHIND", |row| row.behind.clone()),
+        column("LAST ANSWER", |row| {
+            let seen = row.member.last_seen_ms;
+            seen.map_or("never".to_owned(), |ms| format!("{ms} ms ago"))
+        }),
+        wide("PEER ADDRESS", |row| row.member.peer_address.clone()),
+        column("API ADDRESS", |row| row.member.api_address.clone()),
+    ],
+};
 
 /// What it is now, and in brackets what it is to become.
 fn kind(member: &MemberStatus) -> &'static str {
@@ -93,10 +100,10 @@ mod tests {
             ],
             ..Default::default()
         };
-        let text = render(&status).to_string();
+        let text = output::plain(&rows(&status), &MEMBERS);
         let row = |id: &str| {
             text.lines()
-                .find(|line| line.contains(&format!(" {id} ")))
+                .find(|line| line.starts_with(&format!("{id} ")))
                 .unwrap()
                 .to_owned()
         };

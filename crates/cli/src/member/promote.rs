@@ -5,7 +5,7 @@ use proto::cluster::v1::PromoteMemberRequest;
 use super::IdArgs;
 use crate::args::GlobalArgs;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 pub(super) async fn run(global: &GlobalArgs, args: IdArgs) -> Result<(), CliError> {
     let request = PromoteMemberRequest { id: args.id };
@@ -13,8 +13,9 @@ pub(super) async fn run(global: &GlobalArgs, args: IdArgs) -> Result<(), CliErro
         .promote_member(request)
         .await
         .map_err(super::refused)?;
-    match global.output {
-        Format::Json => output::print(serde_json::json!({ "id": args.id, "promoted": true })),
-        Format::Table => output::print(format_args!("member {} votes", args.id)),
-    }
+    output::done_value(
+        global,
+        &serde_json::json!({ "id": args.id, "promoted": true }),
+        || format!("member {} votes", args.id),
+    )
 }

@@ -5,7 +5,7 @@ use proto::cluster::v1::RemoveMemberRequest;
 use super::IdArgs;
 use crate::args::GlobalArgs;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 pub(super) async fn run(global: &GlobalArgs, args: IdArgs) -> Result<(), CliError> {
     let request = RemoveMemberRequest { id: args.id };
@@ -13,11 +13,14 @@ pub(super) async fn run(global: &GlobalArgs, args: IdArgs) -> Result<(), CliErro
         .remove_member(request)
         .await
         .map_err(super::refused)?;
-    match global.output {
-        Format::Json => output::print(serde_json::json!({ "id": args.id, "removed": true })),
-        Format::Table => output::print(format_args!(
-            "member {} is removed; stop its service and empty its data-dir",
-            args.id
-        )),
-    }
+    output::done_value(
+        global,
+        &serde_json::json!({ "id": args.id, "removed": true }),
+        || {
+            format!(
+                "member {} is removed; stop its service and empty its data-dir",
+                args.id
+            )
+        },
+    )
 }

@@ -5,7 +5,7 @@ use proto::cluster::v1::ReplaceMemberRequest;
 
 use crate::args::GlobalArgs;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois member replace`.
 #[derive(Clone, Copy, Debug, Args)]
@@ -32,8 +32,9 @@ pub(super) async fn run(global: &GlobalArgs, args: ReplaceArgs) -> Result<(), Cl
         .replace_member(request)
         .await
         .map_err(super::refused)?;
-    match global.output {
-        Format::Json => output::print(serde_json::json!({ "id": args.id, "with": args.with })),
-        Format::Table => output::print(format_args!("member {} votes in place of {}", args.with, args.id)),
-    }
+    output::done_value(
+        global,
+        &serde_json::json!({ "id": args.id, "with": args.with }),
+        || format!("member {} votes in place of {}", args.with, args.id),
+    )
 }

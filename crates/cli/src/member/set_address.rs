@@ -5,7 +5,7 @@ use proto::cluster::v1::SetMemberAddressRequest;
 
 use crate::args::GlobalArgs;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois member set-address`.
 #[derive(Clone, Debug, Args)]
@@ -36,8 +36,7 @@ pub(super) async fn run(global: &GlobalArgs, args: SetAddressArgs) -> Result<(),
         .set_member_address(request)
         .await
         .map_err(super::refused)?;
-    match global.output {
-        Format::Json => output::print(serde_json::json!({ "id": args.id })),
-        Format::Table => output::print(format_args!("member {} is dialled at its new address", args.id)),
-    }
+    output::done_value(global, &serde_json::json!({ "id": args.id }), || {
+        format!("member {} is dialled at its new address", args.id)
+    })
 }

@@ -10,7 +10,7 @@ use crate::args::GlobalArgs;
 use crate::cluster::status::leaders_view;
 use crate::connect::Target;
 use crate::error::{CliError, Kind};
-use crate::output::{self, Format};
+use crate::output;
 
 /// Members hear of their new leader within its first heartbeat; longer than this no member has won.
 const KNOWN_AT_MOST: Duration = Duration::from_secs(10);
@@ -43,10 +43,9 @@ pub(super) async fn run(global: &GlobalArgs, args: TransferLeaderArgs) -> Result
         true => before.leader_id,
         false => another_leader(&target, &before).await?,
     };
-    match global.output {
-        Format::Json => output::print(serde_json::json!({ "leader_id": leader })),
-        Format::Table => output::print(format_args!("member {leader} leads")),
-    }
+    output::done_value(global, &serde_json::json!({ "leader_id": leader }), || {
+        format!("member {leader} leads")
+    })
 }
 
 /// Waits until a member leads that did not before. The member that was asked may have passed the request on, and hears of

@@ -24,7 +24,7 @@ use crate::import::common::bar;
 use crate::import::diff::quoted;
 use crate::import::source::{Named, Source};
 use crate::import::{bss, cloud_init};
-use crate::output::{self, Format};
+use crate::output;
 
 /// Scripts that are asked for at once.
 const SCRIPTS_AT_ONCE: usize = 32;
@@ -99,10 +99,7 @@ pub(super) async fn run(global: &GlobalArgs, args: OpenchamiArgs) -> Result<(), 
     let old = old.await.inspect_err(|_| progress.finish_and_clear())?;
     progress.finish_and_clear();
     let difference = difference(&old, &connection).await?;
-    match global.output {
-        Format::Json => output::print(difference.to_json()),
-        Format::Table => output::print(difference.render()),
-    }
+    output::done_value(global, &difference.to_json(), || difference.render())
 }
 
 impl OpenchamiArgs {

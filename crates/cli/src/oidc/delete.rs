@@ -7,7 +7,7 @@ use super::NameArgs;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 pub(super) async fn run(global: &GlobalArgs, args: NameArgs) -> Result<(), CliError> {
     let mut client = OidcProviderServiceClient::new(connect::to_any(global)?);
@@ -15,11 +15,9 @@ pub(super) async fn run(global: &GlobalArgs, args: NameArgs) -> Result<(), CliEr
         name: args.name.clone(),
     };
     let answer = client.delete_oidc_provider(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.auth.v1.DeleteOidcProviderResponse", &answer),
-        Format::Table => output::print(format_args!(
-            "deleted {} (revision {})",
-            args.name, answer.revision
-        )),
-    }
+    output::done(
+        global,
+        ("chamois.auth.v1.DeleteOidcProviderResponse", &answer),
+        || format!("deleted {} (revision {})", args.name, answer.revision),
+    )
 }

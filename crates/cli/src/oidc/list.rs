@@ -6,7 +6,7 @@ use proto::auth::v1::{ListOidcProvidersRequest, OidcProvider};
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output::{self, Shape, column, wide};
 
 pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
     let mut client = OidcProviderServiceClient::new(connect::to_any(global)?);
@@ -14,41 +14,41 @@ pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
         .list_oidc_providers(ListOidcProvidersRequest {})
         .await?
         .into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.auth.v1.ListOidcProvidersResponse", &answer),
-        Format::Table => output::print(render(&answer.providers)),
-    }
+    output::list(
+        global,
+        ("chamois.auth.v1.ListOidcProvidersResponse", &answer),
+        &answer.providers,
+        &PROVIDERS,
+    )
 }
 
 /// A row per provider.
-pub(super) fn render(providers: &[OidcProvider]) -> comfy_table::Table {
-    let mut table = output::table([
-        "NAME",
-        "ISSUER",
-        "CLIENT",
-        "LOGINS",
-        "ACCESS TOKENS FOR",
-        "USER",
-        "GROUPS",
-    ]);
-    for provider in providers {
-        let tokens = match provider.accepts_access_tokens {
-            true => provider.audiences.join(", "),
-            false => "no".to_owned(),
-        };
-        let or = |claim: &str, default: &str| if claim.is_empty() { default } else { claim }.to_owned();
-        table.add_row([
-            provider.name.clone(),
-            provider.issuer.clone(),
-            provider.client_id.clone(),
-            if provider.logins { "yes" } else { "no" }.to_owned(),
-            tokens,
-            or(&provider.user_claim, "sub"),
-            or(&provider.groups_claim, "groups"),
-        ]);
-    }
-    table
-}
+pub(super) const PROVIDERS: Shape<OidcProvider> = Shape {
+    message: "chamois.auth.v1.OidcProvider",
+    key: |provider| provider.name.clone(),
+    columns: &[
+        column("NAME", |provider| provider.name.clone()),
+        column("ISSUER", |provider| provider.issuer.clone()),
+        column("CLIENT", |provider| provider.client_id.clone()),
+        column("LOGINS", |provider| {
+            if provider.logins { "yes" } else { "no" }.to_owned()
+        }),
+        column("ACCESS TOKENS FOR", |provider| {
+            match provider.accepts_access_tokens {
+                true => provider.audiences.join(", "),
+                false => "no".to_owned(),
+            }
+        }),
+        wide("USER", |provider| {
+            let or = |claim: &str, default: &str| if claim.is_empty() { default } else { claim }.to_owned();
+            or(&provider.user_claim, "sub")
+        }),
+        wide("GROUPS", |provider| {
+            let or = |claim: &str, default: &str| if claim.is_empty() { default } else { claim }.to_owned();
+            or(&provider.groups_claim, "groups")
+        }),
+    ],
+};
 
 #[cfg(test)]
 mod tests {
@@ -65,7 +65,7 @@ mod tests {
             audiences: vec!["openchami".into()],
             ..OidcProvider::default()
         };
-        let text = render(&[provider]).to_string();
+        let text = output::plain(&[provider], &PROVIDERS);
         for part in [
             "site",
             "https://login.example.org",

@@ -10,7 +10,7 @@ use super::list;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::{CliError, Kind};
-use crate::output::{self, Format};
+use crate::output;
 
 /// A file that is read has at most so many bytes; a larger one is another file.
 const FILE_BYTES_MAX: u64 = 256 << 10;
@@ -68,10 +68,9 @@ pub(super) async fn run(global: &GlobalArgs, args: PutArgs) -> Result<(), CliErr
     let request = request_of(args)?;
     let mut client = OidcProviderServiceClient::new(connect::to_any(global)?);
     let stored = client.put_oidc_provider(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.auth.v1.OidcProvider", &stored),
-        Format::Table => output::print(list::render(&[stored])),
-    }
+    output::done(global, ("chamois.auth.v1.OidcProvider", &stored), || {
+        output::tabulated(global, std::slice::from_ref(&stored), &list::PROVIDERS)
+    })
 }
 
 fn request_of(args: PutArgs) -> Result<PutOidcProviderRequest, CliError> {

@@ -5,7 +5,7 @@ use clap::Args;
 use super::ask::{Question, ask, verdict};
 use crate::args::GlobalArgs;
 use crate::error::{CliError, Kind};
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois policy check`.
 #[derive(Clone, Debug, Args)]
@@ -23,10 +23,9 @@ pub struct CheckArgs {
 
 pub(super) async fn run(global: &GlobalArgs, args: CheckArgs) -> Result<(), CliError> {
     let answer = ask(global, args.question).await?;
-    match global.output {
-        Format::Json => output::print_json("chamois.auth.v1.CheckAccessResponse", &answer)?,
-        Format::Table => output::print(verdict(&answer))?,
-    }
+    output::done(global, ("chamois.auth.v1.CheckAccessResponse", &answer), || {
+        verdict(&answer)
+    })?;
     match answer.allowed {
         true => Ok(()),
         false => Err(CliError::new(Kind::Denied, "it is not allowed")

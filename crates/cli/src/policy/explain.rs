@@ -1,12 +1,12 @@
 //! `chamois policy explain`.
 
 use clap::Args;
-use proto::auth::v1::CheckAccessResponse;
+use proto::auth::v1::check_access_response::Considered;
 
 use super::ask::{Question, ask, verdict};
 use crate::args::GlobalArgs;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output::{self, Format, Shape, column};
 
 /// `chamois policy explain`.
 #[derive(Clone, Debug, Args)]
@@ -25,32 +25,30 @@ pub struct ExplainArgs {
 
 pub(super) async fn run(global: &GlobalArgs, args: ExplainArgs) -> Result<(), CliError> {
     let answer = ask(global, args.question).await?;
-    match global.output {
-        Format::Json => output::print_json("chamois.auth.v1.CheckAccessResponse", &answer),
-        Format::Table => {
-            output::print(verdict(&answer))?;
-            match answer.considered.is_empty() {
-                true => Ok(()),
-                false => output::print(render(&answer)),
-            }
+    if matches!(global.output, Format::Table | Format::Wide) {
+        output::print(verdict(&answer))?;
+        if answer.considered.is_empty() {
+            return Ok(());
         }
     }
+    let whole = ("chamois.auth.v1.CheckAccessResponse", &answer);
+    output::list(global, whole, &answer.considered, &CONSIDERED)
 }
 
 /// A row per policy.
-fn render(answer: &CheckAccessResponse) -> comfy_table::Table {
-    let mut table = output::table(["POLICY", "ROLE", "GIVES", "BECAUSE"]);
-    for one in &answer.considered {
-        let gives = if one.gives { "yes" } else { "no" };
-        table.add_row([one.policy.as_str(), one.role.as_str(), gives, one.reason.as_str()]);
-    }
-    table
-}
+const CONSIDERED: Shape<Considered> = Shape {
+    message: "chamois.auth.v1.CheckAccessResponse.Considered",
+    key: |one| one.policy.clone(),
+    columns: &[
+        column("POLICY", |one| one.policy.clone()),
+        column("ROLE", |one| one.role.clone()),
+        column("GIVES", |one| if one.gives { "yes" } else { "no" }.to_owned()),
+        column("BECAUSE", |one| one.reason.clone()),
+    ],
+};
 
 #[cfg(test)]
 mod tests {
-    use proto::auth::v1::check_access_response::Considered;
-
     use super::*;
 
     #[test]
@@ -61,11 +59,7 @@ mod tests {
             gives: false,
             reason: "it holds in groups gpu".into(),
         };
-        let answer = CheckAccessResponse {
-            considered: vec![considered],
-            ..CheckAccessResponse::default()
-        };
-        let text = render(&answer).to_string();
+        let text = output::plain(&[considered], &CONSIDERED);
         for part in ["gpu", "operator", "no", "it holds in groups gpu"] {
             assert!(text.contains(part), "{part}: {text}");
         }

@@ -1,13 +1,13 @@
 //! `chamois policy list`.
 
 use proto::auth::v1::policy_service_client::PolicyServiceClient;
-use proto::auth::v1::{ListPoliciesRequest, Policy};
+use proto::auth::v1::{ListPoliciesRequest, ListPoliciesResponse, Policy};
 
 use super::show::{places, until};
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output::{self, Format, Shape, column};
 
 /// What is allowed beside them. It is said by each member's configuration, so the cluster cannot list it.
 const BESIDE: &str = "Besides: tokens of the cluster's offline key (`chamois token issue`) may do everything, and a member whose \
@@ -16,32 +16,33 @@ const BESIDE: &str = "Besides: tokens of the cluster's offline key (`chamois tok
 pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
     let mut client = PolicyServiceClient::new(connect::to_any(global)?);
     let answer = client.list_policies(ListPoliciesRequest {}).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.auth.v1.ListPoliciesResponse", &answer),
-        Format::Table => {
-            output::print(render(&answer.policies))?;
-            if answer.policies.is_empty() {
-                output::print("No policy yet: whoever has a user's certificate may do everything.")?;
-            }
-            output::print(BESIDE)
-        }
+    show(global, &answer)?;
+    if global.quiet || !matches!(global.output, Format::Table | Format::Wide) {
+        return Ok(());
     }
+    if answer.policies.is_empty() {
+        output::print("No policy yet: whoever has a user's certificate may do everything.")?;
+    }
+    output::print(BESIDE)
+}
+
+pub(super) fn show(global: &GlobalArgs, answer: &ListPoliciesResponse) -> Result<(), CliError> {
+    let whole = ("chamois.auth.v1.ListPoliciesResponse", answer);
+    output::list(global, whole, &answer.policies, &POLICIES)
 }
 
 /// A row per policy.
-pub(super) fn render(policies: &[Policy]) -> comfy_table::Table {
-    let mut table = output::table(["NAME", "ROLE", "FOR", "WHERE", "UNTIL"]);
-    for policy in policies {
-        table.add_row([
-            policy.name.clone(),
-            policy.role.clone(),
-            policy.principals.join(", "),
-            places(policy),
-            until(policy),
-        ]);
-    }
-    table
-}
+const POLICIES: Shape<Policy> = Shape {
+    message: "chamois.auth.v1.Policy",
+    key: |policy| policy.name.clone(),
+    columns: &[
+        column("NAME", |policy| policy.name.clone()),
+        column("ROLE", |policy| policy.role.clone()),
+        column("FOR", |policy| policy.principals.join(", ")),
+        column("WHERE", |policy| places(policy)),
+        column("UNTIL", |policy| until(policy)),
+    ],
+};
 
 #[cfg(test)]
 mod tests {
@@ -56,7 +57,7 @@ mod tests {
             groups: vec!["gpu".into()],
             ..Policy::default()
         };
-        let text = render(&[policy]).to_string();
+        let text = output::plain(&[policy], &POLICIES);
         for part in [
             "gpu-operators",
             "operator",

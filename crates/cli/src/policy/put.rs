@@ -10,7 +10,6 @@ use super::{file, list};
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::{CliError, Kind};
-use crate::output::{self, Format};
 
 /// `chamois policy put`.
 #[derive(Clone, Debug, Args)]
@@ -50,13 +49,8 @@ pub(super) async fn run(global: &GlobalArgs, args: PutArgs) -> Result<(), CliErr
         let put = put.map_err(|status| refused(&name, stored.len(), &status.into()))?;
         stored.push(put.into_inner());
     }
-    match global.output {
-        Format::Json => {
-            let answer = ListPoliciesResponse { policies: stored };
-            output::print_json("chamois.auth.v1.ListPoliciesResponse", &answer)
-        }
-        Format::Table => output::print(list::render(&stored)),
-    }
+    let answer = ListPoliciesResponse { policies: stored };
+    list::show(global, &answer)
 }
 
 /// Each policy is stored by itself, so what came before it stays.

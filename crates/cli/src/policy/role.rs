@@ -9,7 +9,7 @@ use proto::auth::v1::{DeleteRoleRequest, ListRolesRequest, Role};
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output::{self, Shape, column};
 
 /// Verbs of `policy role`.
 #[derive(Debug, Subcommand)]
@@ -42,10 +42,12 @@ pub(super) async fn run(global: &GlobalArgs, command: RoleCommand) -> Result<(),
 async fn list(global: &GlobalArgs) -> Result<(), CliError> {
     let mut client = PolicyServiceClient::new(connect::to_any(global)?);
     let answer = client.list_roles(ListRolesRequest {}).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.auth.v1.ListRolesResponse", &answer),
-        Format::Table => output::print(render(&answer.roles)),
-    }
+    output::list(
+        global,
+        ("chamois.auth.v1.ListRolesResponse", &answer),
+        &answer.roles,
+        &ROLES,
+    )
 }
 
 async fn delete(global: &GlobalArgs, args: RoleArgs) -> Result<(), CliError> {
@@ -54,27 +56,21 @@ async fn delete(global: &GlobalArgs, args: RoleArgs) -> Result<(), CliError> {
         name: args.name.clone(),
     };
     let answer = client.delete_role(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.auth.v1.DeleteRoleResponse", &answer),
-        Format::Table => output::print(format_args!(
-            "deleted {} (revision {})",
-            args.name, answer.revision
-        )),
-    }
+    output::done(global, ("chamois.auth.v1.DeleteRoleResponse", &answer), || {
+        format!("deleted {} (revision {})", args.name, answer.revision)
+    })
 }
 
 /// A row per role.
-fn render(roles: &[Role]) -> comfy_table::Table {
-    let mut table = output::table(["NAME", "PERMISSIONS", "FOR WHAT"]);
-    for role in roles {
-        table.add_row([
-            role.name.clone(),
-            role.permissions.join(", "),
-            role.description.clone(),
-        ]);
-    }
-    table
-}
+const ROLES: Shape<Role> = Shape {
+    message: "chamois.auth.v1.Role",
+    key: |role| role.name.clone(),
+    columns: &[
+        column("NAME", |role| role.name.clone()),
+        column("PERMISSIONS", |role| role.permissions.join(", ")),
+        column("FOR WHAT", |role| role.description.clone()),
+    ],
+};
 
 #[cfg(test)]
 mod tests {
@@ -88,7 +84,7 @@ mod tests {
             permissions: vec!["smd.read".into(), "smd.write".into()],
             meta: None,
         };
-        let text = render(&[role]).to_string();
+        let text = output::plain(&[role], &ROLES);
         assert!(
             text.contains("firmware") && text.contains("smd.read, smd.write"),
             "{text}"

@@ -6,17 +6,16 @@ use proto::auth::v1::{GetPolicyRequest, Policy};
 use super::NameArgs;
 use crate::args::GlobalArgs;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 use crate::{connect, utc};
 
 pub(super) async fn run(global: &GlobalArgs, args: NameArgs) -> Result<(), CliError> {
     let mut client = PolicyServiceClient::new(connect::to_any(global)?);
     let request = GetPolicyRequest { name: args.name };
     let policy = client.get_policy(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.auth.v1.Policy", &policy),
-        Format::Table => output::print(render(&policy)),
-    }
+    output::object(global, ("chamois.auth.v1.Policy", &policy), &policy.name, || {
+        render(&policy)
+    })
 }
 
 fn render(policy: &Policy) -> comfy_table::Table {

@@ -8,7 +8,7 @@ use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::{CliError, Kind};
 use crate::job::names_of;
-use crate::output::{self, Format};
+use crate::output::{self, Format, Shape, column};
 
 /// `chamois power status`.
 #[derive(Clone, Debug, Args)]
@@ -62,12 +62,17 @@ pub(super) async fn run(global: &GlobalArgs, args: StatusArgs) -> Result<(), Cli
         management_state_filter: String::new(),
     };
     let answer = client.query_power_status(request).await?.into_inner();
-    match (global.output, args.wide) {
-        (Format::Json, _) => output::print_json("chamois.power.v1.ListPowerStatusResponse", &answer)?,
-        (Format::Table, true) => output::print(render(&answer.status))?,
-        (Format::Table, false) => output::print(folded(&answer.status))?,
-    }
+    show(global, &answer, args.wide)?;
     judge(&answer)
+}
+
+/// A table folds nodes that are alike; a wide one has a row for each.
+fn show(global: &GlobalArgs, answer: &ListPowerStatusResponse, wide: bool) -> Result<(), CliError> {
+    if global.output == Format::Table && !wide {
+        return output::print(folded(&answer.status));
+    }
+    let whole = ("chamois.power.v1.ListPowerStatusResponse", answer);
+    output::list(global, whole, &answer.status, &STATUS)
 }
 
 fn judge(answer: &ListPowerStatusResponse) -> Result<(), CliError> {
@@ -101,20 +106,19 @@ fn folded(all: &[PowerStatus]) -> comfy_table::Table {
     table
 }
 
-fn render(all: &[PowerStatus]) -> comfy_table::Table {
-    let mut table = output::table(["NODE", "POWER", "BMC", "CAN", "ASKED", "ERROR"]);
-    for status in all {
-        table.add_row([
-            status.xname.clone(),
-            status.power_state.clone(),
-            status.management_state.clone(),
-            status.supported_power_transitions.join(", "),
-            status.last_updated.clone(),
-            status.error.clone(),
-        ]);
-    }
-    table
-}
+/// The columns of a list.
+const STATUS: Shape<PowerStatus> = Shape {
+    message: "chamois.power.v1.PowerStatus",
+    key: |status| status.xname.clone(),
+    columns: &[
+        column("NODE", |status| status.xname.clone()),
+        column("POWER", |status| status.power_state.clone()),
+        column("BMC", |status| status.management_state.clone()),
+        column("CAN", |status| status.supported_power_transitions.join(", ")),
+        column("ASKED", |status| status.last_updated.clone()),
+        column("ERROR", |status| status.error.clone()),
+    ],
+};
 
 #[cfg(test)]
 mod tests {
@@ -146,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_row_says_what_the_bmc_offers() {
-        let text = render(&[status("x0c0s0b0n0", "on", "")]).to_string();
+        let text = output::plain(&[status("x0c0s0b0n0", "on", "")], &STATUS);
         assert!(
             text.contains("On, Force-Off") && text.contains("available"),
             "{text}"

@@ -7,7 +7,7 @@ use clap::Args;
 use super::kek_file;
 use crate::args::GlobalArgs;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois secrets make-kek`.
 #[derive(Clone, Debug, Args)]
@@ -29,8 +29,9 @@ pub struct MakeKekArgs {
 
 pub(super) fn run(global: &GlobalArgs, args: &MakeKekArgs) -> Result<(), CliError> {
     let new = kek_file::kept(&args.out, args.recovery_kit.as_deref())?;
-    match global.output {
-        Format::Json => output::print(serde_json::json!({ "id": new.id, "file": args.out })),
-        Format::Table => output::print(format_args!("{}: key {}", args.out.display(), new.id)),
-    }
+    output::done_value(
+        global,
+        &serde_json::json!({ "id": new.id, "file": args.out }),
+        || format!("{}: key {}", args.out.display(), new.id),
+    )
 }

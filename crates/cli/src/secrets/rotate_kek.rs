@@ -10,7 +10,7 @@ use super::kek_file;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::{CliError, Kind};
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois secrets rotate-kek`.
 #[derive(Clone, Debug, Args)]
@@ -46,10 +46,9 @@ pub(super) async fn run(global: &GlobalArgs, args: RotateKekArgs) -> Result<(), 
         return output::print(format_args!("key {} seals already", status.active_id));
     };
     let answer = client.rotate_kek(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.cluster.v1.RotateKekResponse", &answer),
-        Format::Table => output::print(describe(&args, &answer)),
-    }
+    output::done(global, ("chamois.cluster.v1.RotateKekResponse", &answer), || {
+        describe(&args, &answer)
+    })
 }
 
 /// `None`: the key seals already, as a repeat finds it.

@@ -5,7 +5,7 @@ use proto::cluster::v1::{GetSecretsStatusRequest, MemberKeks, SecretsStatus};
 
 use crate::args::GlobalArgs;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 use crate::{connect, utc};
 
 pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
@@ -15,10 +15,12 @@ pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
         .get_secrets_status(GetSecretsStatusRequest {})
         .await?
         .into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.cluster.v1.SecretsStatus", &status),
-        Format::Table => output::print(render(&status)),
-    }
+    output::object(
+        global,
+        ("chamois.cluster.v1.SecretsStatus", &status),
+        &status.active_id,
+        || render(&status),
+    )
 }
 
 fn render(status: &SecretsStatus) -> String {

@@ -10,7 +10,7 @@ use proto::cluster::v1::snapshot_service_client::SnapshotServiceClient;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::{CliError, Kind};
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois snapshot save`.
 #[derive(Clone, Debug, Args)]
@@ -31,10 +31,11 @@ pub(super) async fn run(global: &GlobalArgs, args: SaveArgs) -> Result<(), CliEr
     let partial = partial_of(&args.file);
     let bytes = save(global, &partial).await?;
     std::fs::rename(&partial, &args.file).map_err(|error| failed(&args.file, &error))?;
-    match global.output {
-        Format::Json => output::print(serde_json::json!({ "file": args.file, "bytes": bytes })),
-        Format::Table => output::print(format_args!("{}: {bytes} bytes", args.file.display())),
-    }
+    output::done_value(
+        global,
+        &serde_json::json!({ "file": args.file, "bytes": bytes }),
+        || format!("{}: {bytes} bytes", args.file.display()),
+    )
 }
 
 fn require_none(file: &Path) -> Result<(), CliError> {

@@ -7,7 +7,7 @@ use proto::dhcp::v1::subnet_service_client::SubnetServiceClient;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois subnet delete`.
 #[derive(Clone, Debug, Args)]
@@ -25,11 +25,7 @@ pub(super) async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<(), Cli
         network: args.network.clone(),
     };
     let answer = client.delete_subnet(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.dhcp.v1.DeleteSubnetResponse", &answer),
-        Format::Table => output::print(format_args!(
-            "deleted {} (revision {})",
-            args.network, answer.revision
-        )),
-    }
+    output::done(global, ("chamois.dhcp.v1.DeleteSubnetResponse", &answer), || {
+        format!("deleted {} (revision {})", args.network, answer.revision)
+    })
 }

@@ -13,7 +13,7 @@ use crate::args::GlobalArgs;
 use crate::connect;
 use crate::dhcp::option_args::{OptionArgs, texts};
 use crate::error::{CliError, Kind};
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois subnet put`.
 #[derive(Clone, Debug, Args)]
@@ -163,10 +163,9 @@ pub(super) async fn run(global: &GlobalArgs, args: PutArgs) -> Result<(), CliErr
         subnet: Some(args.into()),
     };
     let subnet = client.put_subnet(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.dhcp.v1.Subnet", &subnet),
-        Format::Table => output::print(list::render(&[subnet])),
-    }
+    output::done(global, ("chamois.dhcp.v1.Subnet", &subnet), || {
+        output::tabulated(global, std::slice::from_ref(&subnet), &list::SUBNETS)
+    })
 }
 
 #[cfg(test)]

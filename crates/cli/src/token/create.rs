@@ -9,7 +9,7 @@ use proto::auth::v1::{CreateApiTokenRequest, CreateApiTokenResponse};
 
 use crate::args::GlobalArgs;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 use crate::{connect, utc};
 
 /// Seconds of a day.
@@ -57,10 +57,11 @@ pub(super) async fn run(global: &GlobalArgs, args: CreateArgs) -> Result<(), Cli
             .map_err(|error| CliError::other(&format!("cannot write {}", out.display()), error))?;
         return output::print(told(&answer, &out.display().to_string()));
     }
-    match global.output {
-        Format::Json => output::print_json("chamois.auth.v1.CreateApiTokenResponse", &answer),
-        Format::Table => output::print(format_args!("{}\n{}", told(&answer, "shown once"), answer.token)),
-    }
+    output::done(
+        global,
+        ("chamois.auth.v1.CreateApiTokenResponse", &answer),
+        || format!("{}\n{}", told(&answer, "shown once"), answer.token),
+    )
 }
 
 fn told(answer: &CreateApiTokenResponse, place: &str) -> String {

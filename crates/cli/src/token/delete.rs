@@ -7,7 +7,7 @@ use proto::auth::v1::token_service_client::TokenServiceClient;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois token delete`.
 #[derive(Clone, Debug, Args)]
@@ -23,8 +23,9 @@ pub(super) async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<(), Cli
     let mut client = TokenServiceClient::new(connect::to_any(global)?);
     let request = DeleteApiTokenRequest { id: args.id.clone() };
     let answer = client.delete_api_token(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.auth.v1.DeleteApiTokenResponse", &answer),
-        Format::Table => output::print(format_args!("deleted {} (revision {})", args.id, answer.revision)),
-    }
+    output::done(
+        global,
+        ("chamois.auth.v1.DeleteApiTokenResponse", &answer),
+        || format!("deleted {} (revision {})", args.id, answer.revision),
+    )
 }

@@ -7,7 +7,7 @@ use proto::auth::v1::{ListSigningKeysRequest, RotateSigningKeyRequest, SigningKe
 
 use crate::args::GlobalArgs;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output::{self, Shape, column};
 use crate::{connect, utc};
 
 /// `chamois token keys`.
@@ -37,35 +37,39 @@ pub(super) async fn run(global: &GlobalArgs, args: KeysArgs) -> Result<(), CliEr
             distrust_active: args.distrust,
         };
         let answer = client.rotate_signing_key(request).await?.into_inner();
-        return match global.output {
-            Format::Json => output::print_json("chamois.auth.v1.RotateSigningKeyResponse", &answer),
-            Format::Table => output::print(format_args!(
-                "{} signs from now on (revision {})",
-                answer.active_id, answer.revision
-            )),
-        };
+        return output::done(
+            global,
+            ("chamois.auth.v1.RotateSigningKeyResponse", &answer),
+            || {
+                format!(
+                    "{} signs from now on (revision {})",
+                    answer.active_id, answer.revision
+                )
+            },
+        );
     }
     let answer = client
         .list_signing_keys(ListSigningKeysRequest {})
         .await?
         .into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.auth.v1.ListSigningKeysResponse", &answer),
-        Format::Table => output::print(render(&answer.keys)),
-    }
+    output::list(
+        global,
+        ("chamois.auth.v1.ListSigningKeysResponse", &answer),
+        &answer.keys,
+        &KEYS,
+    )
 }
 
-fn render(keys: &[SigningKeyInfo]) -> comfy_table::Table {
-    let mut table = output::table(["ID", "STAGE", "SINCE"]);
-    for key in keys {
-        table.add_row([
-            key.id.clone(),
-            stage(key.stage()).to_owned(),
-            utc::timestamp(key.stage_since_ms),
-        ]);
-    }
-    table
-}
+/// The columns of a list.
+const KEYS: Shape<SigningKeyInfo> = Shape {
+    message: "chamois.auth.v1.SigningKeyInfo",
+    key: |key| key.id.clone(),
+    columns: &[
+        column("ID", |key| key.id.clone()),
+        column("STAGE", |key| stage(key.stage()).to_owned()),
+        column("SINCE", |key| utc::timestamp(key.stage_since_ms)),
+    ],
+};
 
 fn stage(stage: Stage) -> &'static str {
     match stage {
@@ -88,7 +92,7 @@ mod tests {
             stage: Stage::Retiring.into(),
             stage_since_ms: 0,
         };
-        let text = render(&[key]).to_string();
+        let text = output::plain(&[key], &KEYS);
         for part in ["kid", "retiring", "1970-01-01"] {
             assert!(text.contains(part), "{part}: {text}");
         }

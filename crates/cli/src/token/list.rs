@@ -6,7 +6,7 @@ use proto::auth::v1::{ApiTokenInfo, ListApiTokensRequest, ListSessionsRequest, S
 
 use crate::args::GlobalArgs;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output::{self, Shape, column, wide};
 use crate::{connect, utc};
 
 /// `chamois token list`.
@@ -24,50 +24,52 @@ pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliEr
             .list_sessions(ListSessionsRequest::default())
             .await?
             .into_inner();
-        return match global.output {
-            Format::Json => output::print_json("chamois.auth.v1.ListSessionsResponse", &answer),
-            Format::Table => output::print(sessions(&answer.sessions)),
-        };
+        return output::list(
+            global,
+            ("chamois.auth.v1.ListSessionsResponse", &answer),
+            &answer.sessions,
+            &SESSIONS,
+        );
     }
     let answer = client
         .list_api_tokens(ListApiTokensRequest::default())
         .await?
         .into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.auth.v1.ListApiTokensResponse", &answer),
-        Format::Table => output::print(tokens(&answer.tokens)),
-    }
+    output::list(
+        global,
+        ("chamois.auth.v1.ListApiTokensResponse", &answer),
+        &answer.tokens,
+        &TOKENS,
+    )
 }
 
-fn tokens(tokens: &[ApiTokenInfo]) -> comfy_table::Table {
-    let mut table = output::table(["ID", "FOR", "MAY", "UNTIL", "DESCRIPTION"]);
-    for token in tokens {
-        table.add_row([
-            token.id.clone(),
-            token.principal.clone(),
-            token.permissions.join(" "),
-            utc::timestamp(token.expires_at_ms),
-            token.description.clone(),
-        ]);
-    }
-    table
-}
+/// The columns of a list.
+const TOKENS: Shape<ApiTokenInfo> = Shape {
+    message: "chamois.auth.v1.ApiTokenInfo",
+    key: |token| token.id.clone(),
+    columns: &[
+        column("ID", |token| token.id.clone()),
+        column("FOR", |token| token.principal.clone()),
+        column("MAY", |token| token.permissions.join(" ")),
+        column("UNTIL", |token| utc::timestamp(token.expires_at_ms)),
+        column("DESCRIPTION", |token| token.description.clone()),
+    ],
+};
 
-fn sessions(sessions: &[SessionInfo]) -> comfy_table::Table {
-    let mut table = output::table(["ID", "FOR", "GROUPS", "CLIENT", "PROVIDER", "REFRESHED", "UNTIL"]);
-    for session in sessions {
-        table.add_row([
-            session.id.clone(),
-            session.principal.clone(),
-            session.groups.join(", "),
-            session.client_id.clone(),
-            session.provider.clone(),
-            utc::timestamp(session.refreshed_at_ms),
-            utc::timestamp(session.expires_at_ms),
-        ]);
-    }
-    table
-}
+/// The columns of a list.
+const SESSIONS: Shape<SessionInfo> = Shape {
+    message: "chamois.auth.v1.SessionInfo",
+    key: |session| session.id.clone(),
+    columns: &[
+        column("ID", |session| session.id.clone()),
+        column("FOR", |session| session.principal.clone()),
+        column("GROUPS", |session| session.groups.join(", ")),
+        wide("CLIENT", |session| session.client_id.clone()),
+        wide("PROVIDER", |session| session.provider.clone()),
+        column("REFRESHED", |session| utc::timestamp(session.refreshed_at_ms)),
+        column("UNTIL", |session| utc::timestamp(session.expires_at_ms)),
+    ],
+};
 
 #[cfg(test)]
 mod tests {
@@ -81,7 +83,7 @@ mod tests {
             permissions: vec!["bss.*".into(), "smd.read".into()],
             ..ApiTokenInfo::default()
         };
-        let text = tokens(&[token]).to_string();
+        let text = output::plain(&[token], &TOKENS);
         for part in ["0123456789abcdef", "service/cron", "bss.* smd.read", "1970-01-01"] {
             assert!(text.contains(part), "{part}: {text}");
         }
@@ -94,7 +96,7 @@ mod tests {
             groups: vec!["hpc".into(), "staff".into()],
             ..SessionInfo::default()
         };
-        let text = sessions(&[session]).to_string();
+        let text = output::plain(&[session], &SESSIONS);
         assert!(text.contains("user/ada") && text.contains("hpc, staff"), "{text}");
     }
 }

@@ -7,7 +7,7 @@ use proto::auth::v1::token_service_client::TokenServiceClient;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois token revoke`.
 #[derive(Clone, Debug, Args)]
@@ -43,8 +43,7 @@ pub(super) async fn run(global: &GlobalArgs, args: RevokeArgs) -> Result<(), Cli
         certificate_sha256: args.certificate.unwrap_or_default(),
     };
     let answer = client.revoke_tokens(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.auth.v1.RevokeTokensResponse", &answer),
-        Format::Table => output::print(format_args!("revoked (revision {})", answer.revision)),
-    }
+    output::done(global, ("chamois.auth.v1.RevokeTokensResponse", &answer), || {
+        format!("revoked (revision {})", answer.revision)
+    })
 }

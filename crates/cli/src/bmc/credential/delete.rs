@@ -7,7 +7,7 @@ use super::ScopeArgs;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 pub(super) async fn run(global: &GlobalArgs, args: ScopeArgs) -> Result<(), CliError> {
     let mut client = BmcCredentialServiceClient::new(connect::to_any(global)?);
@@ -15,8 +15,9 @@ pub(super) async fn run(global: &GlobalArgs, args: ScopeArgs) -> Result<(), CliE
         scope: args.scope.clone(),
     };
     let answer = client.delete_bmc_credential(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.discovery.v1.DeleteBmcCredentialResponse", &answer),
-        Format::Table => output::print(format_args!("deleted the credential for {}", args.scope)),
-    }
+    output::done(
+        global,
+        ("chamois.discovery.v1.DeleteBmcCredentialResponse", &answer),
+        || format!("deleted the credential for {}", args.scope),
+    )
 }

@@ -6,7 +6,7 @@ use proto::discovery::v1::{BmcCredential, ListBmcCredentialsRequest};
 use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output::{self, Shape, column};
 
 pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
     let client = BmcCredentialServiceClient::new(connect::to_any(global)?);
@@ -15,19 +15,24 @@ pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
         .list_bmc_credentials(ListBmcCredentialsRequest {})
         .await?
         .into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.discovery.v1.ListBmcCredentialsResponse", &answer),
-        Format::Table => output::print(render(&answer.credentials)),
-    }
+    output::list(
+        global,
+        ("chamois.discovery.v1.ListBmcCredentialsResponse", &answer),
+        &answer.credentials,
+        &CREDENTIALS,
+    )
 }
 
-pub(super) fn render(credentials: &[BmcCredential]) -> comfy_table::Table {
-    let mut table = output::table(["FOR", "USER", "PASSWORD"]);
-    for credential in credentials {
-        table.add_row([credential.scope.as_str(), &credential.user, "sealed"]);
-    }
-    table
-}
+/// The columns of a list.
+pub(super) const CREDENTIALS: Shape<BmcCredential> = Shape {
+    message: "chamois.discovery.v1.BmcCredential",
+    key: |credential| credential.scope.clone(),
+    columns: &[
+        column("FOR", |credential| credential.scope.clone()),
+        column("USER", |credential| credential.user.clone()),
+        column("PASSWORD", |credential| "sealed"),
+    ],
+};
 
 #[cfg(test)]
 mod tests {
@@ -40,7 +45,7 @@ mod tests {
             user: "root".into(),
             meta: None,
         };
-        let text = render(&[credential]).to_string();
+        let text = output::plain(&[credential], &CREDENTIALS);
         assert!(text.contains("group:compute") && text.contains("root"), "{text}");
     }
 }

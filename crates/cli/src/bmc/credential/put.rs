@@ -8,7 +8,7 @@ use super::{PasswordSource, list};
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois bmc credential put`.
 #[derive(Clone, Debug, Args)]
@@ -41,8 +41,7 @@ pub(super) async fn run(global: &GlobalArgs, args: PutArgs) -> Result<(), CliErr
     };
     let mut client = BmcCredentialServiceClient::new(connection);
     let stored = client.put_bmc_credential(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.discovery.v1.BmcCredential", &stored),
-        Format::Table => output::print(list::render(&[stored])),
-    }
+    output::done(global, ("chamois.discovery.v1.BmcCredential", &stored), || {
+        output::tabulated(global, std::slice::from_ref(&stored), &list::CREDENTIALS)
+    })
 }

@@ -7,7 +7,7 @@ use proto::bss::v1::boot_configuration_service_client::BootConfigurationServiceC
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois boot config delete`.
 #[derive(Clone, Debug, Args)]
@@ -29,11 +29,9 @@ pub(super) async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<(), Cli
         if_revision: args.if_revision,
     };
     let answer = client.delete_boot_configuration(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.bss.v1.DeleteBootConfigurationResponse", &answer),
-        Format::Table => output::print(format_args!(
-            "deleted {} (revision {})",
-            args.name, answer.revision
-        )),
-    }
+    output::done(
+        global,
+        ("chamois.bss.v1.DeleteBootConfigurationResponse", &answer),
+        || format!("deleted {} (revision {})", args.name, answer.revision),
+    )
 }

@@ -7,7 +7,7 @@ use proto::bss::v1::{BootConfiguration, GetBootConfigurationRequest};
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 use crate::utc;
 
 /// `chamois boot config get`.
@@ -30,10 +30,12 @@ pub(super) async fn run(global: &GlobalArgs, args: GetArgs) -> Result<(), CliErr
 
 /// Prints one configuration whole.
 pub(super) fn show(global: &GlobalArgs, configuration: &BootConfiguration) -> Result<(), CliError> {
-    match global.output {
-        Format::Json => output::print_json("chamois.bss.v1.BootConfiguration", configuration),
-        Format::Table => output::print(render(configuration)),
-    }
+    output::object(
+        global,
+        ("chamois.bss.v1.BootConfiguration", configuration),
+        &configuration.name,
+        || render(configuration),
+    )
 }
 
 fn render(configuration: &BootConfiguration) -> comfy_table::Table {

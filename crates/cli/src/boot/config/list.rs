@@ -6,7 +6,7 @@ use proto::bss::v1::{BootConfiguration, ListBootConfigurationsRequest};
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output::{self, Shape, column, wide};
 
 /// Characters of the selectors that a row shows; `get` shows them all.
 const SELECTORS_CHARS_MAX: usize = 60;
@@ -16,26 +16,31 @@ pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
         BootConfigurationServiceClient::new(connect::to_any(global)?).max_decoding_message_size(usize::MAX);
     let request = ListBootConfigurationsRequest::default();
     let answer = client.list_boot_configurations(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.bss.v1.ListBootConfigurationsResponse", &answer),
-        Format::Table => output::print(render(&answer.configurations)),
-    }
+    output::list(
+        global,
+        ("chamois.bss.v1.ListBootConfigurationsResponse", &answer),
+        &answer.configurations,
+        &CONFIGURATIONS,
+    )
 }
 
-fn render(configurations: &[BootConfiguration]) -> comfy_table::Table {
-    let mut table = output::table(["NAME", "SELECTS", "ARCH", "PRIORITY", "KERNEL", "NOTES"]);
-    for configuration in configurations {
-        table.add_row([
-            configuration.name.clone(),
-            short(&super::selectors(configuration).join("; ")),
-            super::arch_text(configuration.arch()).to_owned(),
-            configuration.priority().to_string(),
-            booted(configuration),
-            notes(configuration),
-        ]);
-    }
-    table
-}
+/// The columns of a list.
+const CONFIGURATIONS: Shape<BootConfiguration> = Shape {
+    message: "chamois.bss.v1.BootConfiguration",
+    key: |configuration| configuration.name.clone(),
+    columns: &[
+        column("NAME", |configuration| configuration.name.clone()),
+        column("SELECTS", |configuration| {
+            short(&super::selectors(configuration).join("; "))
+        }),
+        wide("ARCH", |configuration| {
+            super::arch_text(configuration.arch()).to_owned()
+        }),
+        wide("PRIORITY", |configuration| configuration.priority().to_string()),
+        column("KERNEL", |configuration| booted(configuration)),
+        column("NOTES", |configuration| notes(configuration)),
+    ],
+};
 
 /// What is booted: the image, or the kernel.
 fn booted(configuration: &BootConfiguration) -> String {
@@ -81,7 +86,7 @@ mod tests {
             disabled: true,
             ..Default::default()
         };
-        let text = render(&[configuration]).to_string();
+        let text = output::plain(&[configuration], &CONFIGURATIONS);
         for part in ["group gpu, hpc; every node", "70", "/files/k", "disabled, merges"] {
             assert!(text.contains(part), "{part}: {text}");
         }

@@ -8,7 +8,7 @@ use super::show;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois boot rollout pause`, `resume`, `skip`, `stop`.
 #[derive(Clone, Debug, Args)]
@@ -25,8 +25,7 @@ pub(super) async fn run(global: &GlobalArgs, args: ControlArgs, action: &str) ->
         if_revision: None,
     };
     let rollout = client.control_boot_rollout(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.bss.v1.BootRollout", &rollout),
-        Format::Table => output::print(show::line(&rollout)),
-    }
+    output::done(global, ("chamois.bss.v1.BootRollout", &rollout), || {
+        show::line(&rollout)
+    })
 }

@@ -7,7 +7,7 @@ use proto::bss::v1::boot_rollout_service_client::BootRolloutServiceClient;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois boot rollout delete`.
 #[derive(Clone, Debug, Args)]
@@ -23,11 +23,9 @@ pub(super) async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<(), Cli
         if_revision: None,
     };
     let answer = client.delete_boot_rollout(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.bss.v1.DeleteBootRolloutResponse", &answer),
-        Format::Table => output::print(format_args!(
-            "deleted {} (revision {})",
-            args.name, answer.revision
-        )),
-    }
+    output::done(
+        global,
+        ("chamois.bss.v1.DeleteBootRolloutResponse", &answer),
+        || format!("deleted {} (revision {})", args.name, answer.revision),
+    )
 }

@@ -7,7 +7,7 @@ use super::show;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output::{self, Shape, column, wide};
 use crate::utc;
 
 pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
@@ -16,29 +16,32 @@ pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
         .list_boot_rollouts(ListBootRolloutsRequest {})
         .await?
         .into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.bss.v1.ListBootRolloutsResponse", &answer),
-        Format::Table if answer.rollouts.is_empty() => output::print("no rollout"),
-        Format::Table => output::print(render(&answer.rollouts)),
-    }
+    let whole = ("chamois.bss.v1.ListBootRolloutsResponse", &answer);
+    output::list(global, whole, &answer.rollouts, &ROLLOUTS)
 }
 
-fn render(rollouts: &[BootRollout]) -> comfy_table::Table {
-    let mut table = output::table(["NAME", "CONFIGURATION", "STATE", "STEP", "UP", "FAILED", "SINCE"]);
-    for rollout in rollouts {
-        let wave = rollout.waves.last();
-        table.add_row([
-            rollout.name.clone(),
-            rollout.configuration.clone(),
-            show::stage(rollout).to_owned(),
-            wave.map_or_else(String::new, |wave| format!("{} nodes", wave.nodes)),
-            rollout.booted.to_string(),
-            format!("{} of {}", rollout.failed, rollout.failures_max),
-            wave.map_or_else(String::new, |wave| utc::timestamp(wave.at_ms)),
-        ]);
-    }
-    table
-}
+/// The columns of a list.
+const ROLLOUTS: Shape<BootRollout> = Shape {
+    message: "chamois.bss.v1.BootRollout",
+    key: |rollout| rollout.name.clone(),
+    columns: &[
+        column("NAME", |rollout| rollout.name.clone()),
+        column("CONFIGURATION", |rollout| rollout.configuration.clone()),
+        column("STATE", |rollout| show::stage(rollout).to_owned()),
+        column("STEP", |rollout| {
+            let wave = rollout.waves.last();
+            wave.map_or_else(String::new, |wave| format!("{} nodes", wave.nodes))
+        }),
+        column("UP", |rollout| rollout.booted.to_string()),
+        column("FAILED", |rollout| {
+            format!("{} of {}", rollout.failed, rollout.failures_max)
+        }),
+        wide("SINCE", |rollout| {
+            let wave = rollout.waves.last();
+            wave.map_or_else(String::new, |wave| utc::timestamp(wave.at_ms))
+        }),
+    ],
+};
 
 #[cfg(test)]
 mod tests {
@@ -61,7 +64,7 @@ mod tests {
             failures_max: 2,
             ..BootRollout::default()
         };
-        let text = render(&[rollout]).to_string();
+        let text = output::plain(&[rollout], &ROLLOUTS);
         for part in [
             "new-kernel",
             "compute",

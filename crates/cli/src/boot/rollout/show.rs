@@ -12,7 +12,7 @@ use proto::bss::v1::{BootRollout, BootRolloutNode, GetBootRolloutRequest};
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::{CliError, Kind};
-use crate::output::{self, Format};
+use crate::output;
 use crate::utc;
 
 /// How often a rollout that is watched is asked for.
@@ -50,10 +50,12 @@ pub(super) async fn run(global: &GlobalArgs, args: ShowArgs) -> Result<(), CliEr
         }
         bar.finish_and_clear();
     }
-    match global.output {
-        Format::Json => output::print_json("chamois.bss.v1.BootRollout", &rollout)?,
-        Format::Table => output::print(render(&rollout))?,
-    }
+    output::object(
+        global,
+        ("chamois.bss.v1.BootRollout", &rollout),
+        &rollout.name,
+        || render(&rollout),
+    )?;
     match rollout.state() {
         Stage::Stopped if args.watch => {
             Err(CliError::new(Kind::Other, format!("stopped: {}", rollout.reason)))

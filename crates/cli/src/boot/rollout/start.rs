@@ -13,7 +13,7 @@ use super::show;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois boot rollout start`.
 #[derive(Clone, Debug, Args)]
@@ -101,10 +101,9 @@ pub(super) async fn run(global: &GlobalArgs, args: StartArgs) -> Result<(), CliE
         rollout: Some(rollout(args, before)),
     };
     let started = client.start_boot_rollout(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.bss.v1.BootRollout", &started),
-        Format::Table => output::print(show::line(&started)),
-    }
+    output::done(global, ("chamois.bss.v1.BootRollout", &started), || {
+        show::line(&started)
+    })
 }
 
 /// What the options do not say is as the configuration has it.

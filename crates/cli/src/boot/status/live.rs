@@ -33,9 +33,9 @@ enum Form {
 impl Live {
     pub(super) fn new(format: Format) -> Live {
         let form = match format {
-            Format::Json => Form::Json,
-            Format::Table if std::io::stderr().is_terminal() => Form::Terminal,
-            Format::Table => Form::Lines,
+            Format::Json | Format::Yaml | Format::Jsonl => Form::Json,
+            Format::Table | Format::Wide if std::io::stderr().is_terminal() => Form::Terminal,
+            Format::Table | Format::Wide | Format::Name => Form::Lines,
         };
         let target = match form {
             Form::Terminal => ProgressDrawTarget::stderr_with_hz(8),

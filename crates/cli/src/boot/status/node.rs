@@ -10,23 +10,20 @@ use super::phase;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 use crate::utc;
 
-pub(super) async fn run(global: &GlobalArgs, node: &Xname, format: Format) -> Result<(), CliError> {
+pub(super) async fn run(global: &GlobalArgs, node: &Xname) -> Result<(), CliError> {
     let mut client = BootRecordServiceClient::new(connect::to_any(global)?);
     let request = ListBootRecordsRequest {
         node: node.to_string(),
     };
     let answer = client.list_boot_records(request).await?.into_inner();
-    match (format, answer.records.first()) {
-        (Format::Json, _) => output::print_json("chamois.bss.v1.ListBootRecordsResponse", &answer),
-        (Format::Table, None) => output::print(format_args!("{node} was never seen to boot")),
-        (Format::Table, Some(newest)) => {
-            output::print(timeline(newest))?;
-            output::print(boots(&answer.records))
-        }
-    }
+    let whole = ("chamois.bss.v1.ListBootRecordsResponse", &answer);
+    output::object(global, whole, node.as_str(), || match answer.records.first() {
+        None => format!("{node} was never seen to boot"),
+        Some(newest) => format!("{}\n{}", timeline(newest), boots(&answer.records)),
+    })
 }
 
 /// A row for each phase that the boot came to, in their order.

@@ -2,34 +2,60 @@
 
 use std::collections::BTreeMap;
 
-use comfy_table::Table;
 use proto::bss::v1::boot_phase::Phase;
 use proto::bss::v1::{BootStatus, ListBootStatusResponse};
 
 use super::phase;
-use crate::output;
+use crate::args::GlobalArgs;
+use crate::error::CliError;
+use crate::output::{self, Format, Shape, column, wide};
 
-pub(super) fn render(answer: &ListBootStatusResponse) -> Table {
-    let mut table = output::table(["NODE", "PHASE", "FOR", "TRIES", "BYTES", "REVISION", "MEMBER", ""]);
-    for status in &answer.nodes {
-        table.add_row([
-            status.node.clone(),
-            phase::name(status.phase()),
-            match status.since_ms {
-                0 => String::new(),
-                since_ms => phase::duration(answer.now_ms.saturating_sub(since_ms)),
-            },
-            phase::known(status.attempts.into()),
-            match status.bytes {
-                0 => String::new(),
-                bytes => phase::size(bytes),
-            },
-            phase::known(status.revision),
-            phase::known(status.member),
-            mark(status).to_owned(),
-        ]);
+/// A node, and the time of the answer that it is in.
+struct Row {
+    status: BootStatus,
+    now_ms: u64,
+}
+
+const NODES: Shape<Row> = Shape {
+    message: "chamois.bss.v1.BootStatus",
+    key: |row| row.status.node.clone(),
+    columns: &[
+        column("NODE", |row| row.status.node.clone()),
+        column("PHASE", |row| phase::name(row.status.phase())),
+        column("FOR", |row| match row.status.since_ms {
+            0 => String::new(),
+            since_ms => phase::duration(row.now_ms.saturating_sub(since_ms)),
+        }),
+        column("TRIES", |row| phase::known(row.status.attempts.into())),
+        column("BYTES", |row| match row.status.bytes {
+            0 => String::new(),
+            bytes => phase::size(bytes),
+        }),
+        wide("REVISION", |row| phase::known(row.status.revision)),
+        wide("MEMBER", |row| phase::known(row.status.member)),
+        column("STUCK", |row| mark(&row.status).to_owned()),
+    ],
+};
+
+fn rows(answer: &ListBootStatusResponse) -> Vec<Row> {
+    let now_ms = answer.now_ms;
+    let nodes = answer.nodes.iter().cloned();
+    nodes.map(|status| Row { status, now_ms }).collect()
+}
+
+/// All of them; for people also how many are where.
+///
+/// # Errors
+/// Only when standard output cannot be written.
+pub(super) fn show(global: &GlobalArgs, answer: &ListBootStatusResponse) -> Result<(), CliError> {
+    let whole = ("chamois.bss.v1.ListBootStatusResponse", answer);
+    output::list_by(global, whole, &rows(answer), &NODES, |row| {
+        output::to_json_line(NODES.message, &row.status)
+    })?;
+    match global.output {
+        Format::Table | Format::Wide if !global.quiet => output::print(summary(&answer.nodes)),
+        _ => Ok(()),
     }
-    table
 }
 
 /// `stuck`, or nothing.
@@ -96,7 +122,7 @@ mod tests {
             revision: 9,
             ..ListBootStatusResponse::default()
         };
-        let text = render(&answer).to_string();
+        let text = output::plain(&rows(&answer), &NODES);
         let line = |node: &str| text.lines().find(|line| line.contains(node)).unwrap().to_owned();
         for word in ["script", "3 min 5 s", "stuck"] {
             assert!(line("x0c0s0b0n1").contains(word), "{text}");

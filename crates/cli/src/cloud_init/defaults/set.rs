@@ -7,7 +7,7 @@ use proto::cloud_init::v1::{ClusterDefaults, UpdateClusterDefaultsRequest};
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::{CliError, Kind};
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois cloud-init defaults set`.
 #[derive(Clone, Debug, Default, Args)]
@@ -73,13 +73,11 @@ pub(super) async fn run(global: &GlobalArgs, args: SetArgs) -> Result<(), CliErr
     let request = checked(args)?;
     let mut client = ClusterDefaultsServiceClient::new(connect::to_any(global)?);
     let answer = client.update_cluster_defaults(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.cloud_init.v1.ClusterDefaultsChange", &answer),
-        Format::Table => output::print(format_args!(
-            "changed the cluster's defaults (revision {})",
-            answer.revision
-        )),
-    }
+    output::done(
+        global,
+        ("chamois.cloud_init.v1.ClusterDefaultsChange", &answer),
+        || format!("changed the cluster's defaults (revision {})", answer.revision),
+    )
 }
 
 /// An empty value would be taken for one that is not given, and so stay without effect.

@@ -7,7 +7,7 @@ use crate::args::GlobalArgs;
 use crate::cloud_init::fields;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
     let mut client = ClusterDefaultsServiceClient::new(connect::to_any(global)?);
@@ -15,10 +15,12 @@ pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
         .get_cluster_defaults(GetClusterDefaultsRequest {})
         .await?
         .into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.cloud_init.v1.ClusterDefaults", &defaults),
-        Format::Table => output::print(render(&defaults)),
-    }
+    output::object(
+        global,
+        ("chamois.cloud_init.v1.ClusterDefaults", &defaults),
+        "defaults",
+        || render(&defaults),
+    )
 }
 
 fn render(defaults: &ClusterDefaults) -> comfy_table::Table {

@@ -7,7 +7,7 @@ use proto::cloud_init::v1::group_service_client::GroupServiceClient;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois cloud-init group delete`.
 #[derive(Clone, Debug, Args)]
@@ -26,11 +26,10 @@ pub(super) async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<(), Cli
         ..DeleteGroupRequest::default()
     };
     let answer = client.delete_group(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.cloud_init.v1.GroupChange", &answer),
-        Format::Table => output::print(format_args!(
+    output::done(global, ("chamois.cloud_init.v1.GroupChange", &answer), || {
+        format!(
             "cloud-init has no data for {} (revision {})",
             args.name, answer.revision
-        )),
-    }
+        )
+    })
 }

@@ -6,7 +6,7 @@ use proto::cloud_init::v1::{Group, ListGroupsRequest};
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output::{self, Shape, column, wide};
 
 /// All groups in one answer: the cluster takes 8 MiB of them.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
@@ -15,34 +15,30 @@ pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
     let client = GroupServiceClient::new(connect::to_any(global)?);
     let mut client = client.max_decoding_message_size(ANSWER_BYTES_MAX);
     let answer = client.list_groups(ListGroupsRequest {}).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.cloud_init.v1.ListGroupsResponse", &answer),
-        Format::Table => output::print(render(answer.groups.values())),
-    }
+    let rows: Vec<Group> = answer.groups.values().cloned().collect();
+    let whole = ("chamois.cloud_init.v1.ListGroupsResponse", &answer);
+    output::list(global, whole, &rows, &GROUPS)
 }
 
-fn render<'a>(groups: impl Iterator<Item = &'a Group>) -> comfy_table::Table {
-    let mut table = output::table(["NAME", "DESCRIPTION", "FILE", "META-DATA"]);
-    for group in groups {
-        let file = match &group.file {
+/// A row per group.
+const GROUPS: Shape<Group> = Shape {
+    message: "chamois.cloud_init.v1.Group",
+    key: |group| group.name.clone(),
+    columns: &[
+        column("NAME", |group| group.name.clone()),
+        column("DESCRIPTION", |group| group.description.clone()),
+        column("FILE", |group| match &group.file {
             Some(_) if group.secret => "secret".to_owned(),
             Some(file) => format!("{} bytes", file.content.len()),
             None => "none".to_owned(),
-        };
-        let keys: Vec<&str> = group
-            .meta_data
-            .iter()
-            .flat_map(|data| data.fields.keys().map(String::as_str))
-            .collect();
-        table.add_row([
-            group.name.clone(),
-            group.description.clone(),
-            file,
-            keys.join(", "),
-        ]);
-    }
-    table
-}
+        }),
+        wide("META-DATA", |group| {
+            let data = group.meta_data.iter();
+            let keys = data.flat_map(|data| data.fields.keys().map(String::as_str));
+            keys.collect::<Vec<_>>().join(", ")
+        }),
+    ],
+};
 
 #[cfg(test)]
 mod tests {
@@ -64,7 +60,7 @@ mod tests {
             name: "io".into(),
             ..Default::default()
         };
-        let text = render([with_file, bare].iter()).to_string();
+        let text = output::plain(&[with_file, bare], &GROUPS);
         let line = |name: &str| {
             text.lines()
                 .find(|line| line.contains(name))

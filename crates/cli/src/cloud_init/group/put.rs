@@ -10,7 +10,7 @@ use crate::args::GlobalArgs;
 use crate::cloud_init::from_json;
 use crate::connect;
 use crate::error::{CliError, Kind};
-use crate::output::{self, Format};
+use crate::output;
 
 /// First lines by which cloud-init knows what a file is; it ignores any other file, with a line in the node's log.
 const HEADERS: [&str; 8] = [
@@ -62,10 +62,9 @@ pub(super) async fn run(global: &GlobalArgs, args: PutArgs) -> Result<(), CliErr
     let name = request.name.clone();
     let mut client = GroupServiceClient::new(connect::to_any(global)?);
     let answer = client.put_group(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.cloud_init.v1.GroupChange", &answer),
-        Format::Table => output::print(format_args!("stored {name} (revision {})", answer.revision)),
-    }
+    output::done(global, ("chamois.cloud_init.v1.GroupChange", &answer), || {
+        format!("stored {name} (revision {})", answer.revision)
+    })
 }
 
 fn request(args: PutArgs) -> Result<PutGroupRequest, CliError> {

@@ -8,7 +8,7 @@ use crate::args::GlobalArgs;
 use crate::cloud_init::fields;
 use crate::connect;
 use crate::error::{CliError, Kind};
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois cloud-init group show`.
 #[derive(Clone, Debug, Args)]
@@ -28,10 +28,12 @@ pub(super) async fn run(global: &GlobalArgs, args: ShowArgs) -> Result<(), CliEr
         .await
         .map_err(|status| explain(status.into()))?;
     let group = group.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.cloud_init.v1.Group", &group),
-        Format::Table => output::print(render(&group)?),
-    }
+    output::object(
+        global,
+        ("chamois.cloud_init.v1.Group", &group),
+        &group.name,
+        || render(&group)?,
+    )
 }
 
 /// The fields, then the file as it is.

@@ -7,7 +7,7 @@ use proto::cloud_init::v1::impersonation_service_client::ImpersonationServiceCli
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois cloud-init node data`.
 #[derive(Clone, Debug, Args)]
@@ -32,14 +32,14 @@ pub struct DataArgs {
 
 pub(super) async fn run(global: &GlobalArgs, args: DataArgs) -> Result<(), CliError> {
     let mut client = ImpersonationServiceClient::new(connect::to_any(global)?);
+    let key = args.xname.clone();
     let request = GetNodeDataRequest {
         id: args.xname,
         document: args.document,
         profile: args.profile,
     };
     let answer = client.get_node_data(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("google.api.HttpBody", &answer),
-        Format::Table => output::print(String::from_utf8_lossy(&answer.data).trim_end()),
-    }
+    output::object(global, ("google.api.HttpBody", &answer), &key, || {
+        String::from_utf8_lossy(&answer.data).trim_end().to_owned()
+    })
 }

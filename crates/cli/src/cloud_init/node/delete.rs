@@ -7,7 +7,7 @@ use proto::cloud_init::v1::instance_info_service_client::InstanceInfoServiceClie
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois cloud-init node delete`.
 #[derive(Clone, Debug, Args)]
@@ -26,11 +26,14 @@ pub(super) async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<(), Cli
         ..DeleteInstanceInfoRequest::default()
     };
     let answer = client.delete_instance_info(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.cloud_init.v1.InstanceInfoChange", &answer),
-        Format::Table => output::print(format_args!(
-            "{} is told the cluster's defaults (revision {})",
-            args.xname, answer.revision
-        )),
-    }
+    output::done(
+        global,
+        ("chamois.cloud_init.v1.InstanceInfoChange", &answer),
+        || {
+            format!(
+                "{} is told the cluster's defaults (revision {})",
+                args.xname, answer.revision
+            )
+        },
+    )
 }

@@ -7,7 +7,7 @@ use proto::cloud_init::v1::instance_service_client::InstanceServiceClient;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois cloud-init node renew`.
 #[derive(Clone, Debug, Args)]
@@ -31,11 +31,10 @@ pub(super) async fn run(global: &GlobalArgs, args: RenewArgs) -> Result<(), CliE
         if_revision: args.if_revision,
     };
     let answer = client.renew_instance_id(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.cloud_init.v1.InstanceChange", &answer),
-        Format::Table => output::print(format_args!(
+    output::done(global, ("chamois.cloud_init.v1.InstanceChange", &answer), || {
+        format!(
             "{} is {} from its next boot on (revision {})",
             args.xname, answer.instance_id, answer.revision
-        )),
-    }
+        )
+    })
 }

@@ -8,7 +8,7 @@ use crate::args::GlobalArgs;
 use crate::cloud_init::from_json;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois cloud-init node set`.
 #[derive(Clone, Debug, Default, Args)]
@@ -101,10 +101,11 @@ pub(super) async fn run(global: &GlobalArgs, args: SetArgs) -> Result<(), CliErr
         .put_instance_info(PutInstanceInfoRequest::try_from(args)?)
         .await?
         .into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.cloud_init.v1.InstanceInfoChange", &answer),
-        Format::Table => output::print(said(&xname, &given, &answer)),
-    }
+    output::done(
+        global,
+        ("chamois.cloud_init.v1.InstanceInfoChange", &answer),
+        || said(&xname, &given, &answer),
+    )
 }
 
 /// What was done, and whether the instance-id was not taken.

@@ -8,7 +8,7 @@ use crate::args::GlobalArgs;
 use crate::cloud_init::fields;
 use crate::connect;
 use crate::error::{CliError, Kind};
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois cloud-init node show`.
 #[derive(Clone, Debug, Args)]
@@ -29,10 +29,12 @@ pub(super) async fn run(global: &GlobalArgs, args: ShowArgs) -> Result<(), CliEr
     let info = answer
         .map_err(|status| explain(status.into(), &args.xname))?
         .into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.cloud_init.v1.InstanceInfo", &info),
-        Format::Table => output::print(render(&info)),
-    }
+    output::object(
+        global,
+        ("chamois.cloud_init.v1.InstanceInfo", &info),
+        &info.id,
+        || render(&info),
+    )
 }
 
 fn render(info: &InstanceInfo) -> comfy_table::Table {

@@ -7,7 +7,7 @@ use proto::cloud_init::v1::profile_service_client::ProfileServiceClient;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois cloud-init profile delete`.
 #[derive(Clone, Debug, Args)]
@@ -29,11 +29,10 @@ pub(super) async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<(), Cli
         if_revision: args.if_revision,
     };
     let answer = client.delete_profile(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.cloud_init.v1.ProfileChange", &answer),
-        Format::Table => output::print(format_args!(
+    output::done(global, ("chamois.cloud_init.v1.ProfileChange", &answer), || {
+        format!(
             "the nodes of {} boot as always (revision {})",
             args.name, answer.revision
-        )),
-    }
+        )
+    })
 }

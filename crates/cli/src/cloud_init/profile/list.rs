@@ -6,7 +6,7 @@ use proto::cloud_init::v1::{ListProfilesRequest, Profile};
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output::{self, Shape, column};
 
 /// All profiles in one answer: the cluster takes 16 MiB of them.
 const ANSWER_BYTES_MAX: usize = 32 << 20;
@@ -17,24 +17,25 @@ pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
     let client = ProfileServiceClient::new(connect::to_any(global)?);
     let mut client = client.max_decoding_message_size(ANSWER_BYTES_MAX);
     let answer = client.list_profiles(ListProfilesRequest {}).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.cloud_init.v1.ListProfilesResponse", &answer),
-        Format::Table => output::print(render(&answer.profiles)),
-    }
+    output::list(
+        global,
+        ("chamois.cloud_init.v1.ListProfilesResponse", &answer),
+        &answer.profiles,
+        &PROFILES,
+    )
 }
 
-fn render(profiles: &[Profile]) -> comfy_table::Table {
-    let mut table = output::table(["NAME", "EXPIRES", "NODES", "VARIANTS OF"]);
-    for profile in profiles {
-        table.add_row([
-            profile.name.clone(),
-            profile.expires_at.clone(),
-            nodes(&profile.nodes),
-            variants(profile),
-        ]);
-    }
-    table
-}
+/// The columns of a list.
+const PROFILES: Shape<Profile> = Shape {
+    message: "chamois.cloud_init.v1.Profile",
+    key: |profile| profile.name.clone(),
+    columns: &[
+        column("NAME", |profile| profile.name.clone()),
+        column("EXPIRES", |profile| profile.expires_at.clone()),
+        column("NODES", |profile| nodes(&profile.nodes)),
+        column("VARIANTS OF", |profile| variants(profile)),
+    ],
+};
 
 fn nodes(nodes: &[String]) -> String {
     let first = nodes
@@ -83,7 +84,7 @@ mod tests {
             groups: vec![group],
             ..Profile::default()
         };
-        let text = render(&[profile]).to_string();
+        let text = output::plain(&[profile], &PROFILES);
         assert!(
             text.contains("kernel, compute.yaml") && text.contains("and 2 more"),
             "{text}"

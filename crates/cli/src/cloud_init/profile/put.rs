@@ -10,7 +10,7 @@ use crate::args::GlobalArgs;
 use crate::cloud_init::{from_json, group};
 use crate::connect;
 use crate::error::{CliError, Kind};
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois cloud-init profile put`.
 #[derive(Clone, Debug, Default, Args)]
@@ -59,13 +59,12 @@ pub(super) async fn run(global: &GlobalArgs, args: PutArgs) -> Result<(), CliErr
     let name = request.name.clone();
     let mut client = ProfileServiceClient::new(connect::to_any(global)?);
     let answer = client.put_profile(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.cloud_init.v1.ProfileChange", &answer),
-        Format::Table => output::print(format_args!(
+    output::done(global, ("chamois.cloud_init.v1.ProfileChange", &answer), || {
+        format!(
             "stored {name} until {} (revision {})",
             answer.expires_at, answer.revision
-        )),
-    }
+        )
+    })
 }
 
 fn request(args: PutArgs) -> Result<PutProfileRequest, CliError> {

@@ -9,7 +9,7 @@ use crate::args::GlobalArgs;
 use crate::cloud_init::fields;
 use crate::connect;
 use crate::error::{CliError, Kind};
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois cloud-init profile show`.
 #[derive(Clone, Debug, Args)]
@@ -25,10 +25,12 @@ pub(super) async fn run(global: &GlobalArgs, args: ShowArgs) -> Result<(), CliEr
     let mut client = ProfileServiceClient::new(connect::to_any(global)?);
     let answer = client.get_profile(GetProfileRequest { name: args.name }).await;
     let profile = answer.map_err(|status| explain(status.into()))?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.cloud_init.v1.Profile", &profile),
-        Format::Table => output::print(render(&profile)),
-    }
+    output::object(
+        global,
+        ("chamois.cloud_init.v1.Profile", &profile),
+        &profile.name,
+        || render(&profile),
+    )
 }
 
 fn render(profile: &Profile) -> comfy_table::Table {

@@ -6,36 +6,38 @@ use proto::dhcp::v1::dhcp_policy::DomainAppend;
 use crate::args::GlobalArgs;
 use crate::dhcp::raw_option;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output::{self, Shape, column, wide};
 
 /// What a field is called on the command line, and what it says.
 type Said = (&'static str, String);
 
 pub(super) fn print(global: &GlobalArgs, policy: &DhcpPolicy) -> Result<(), CliError> {
-    match global.output {
-        Format::Json => output::print_json("chamois.dhcp.v1.DhcpPolicy", policy),
-        Format::Table => output::print(one(policy)),
-    }
+    output::object(
+        global,
+        ("chamois.dhcp.v1.DhcpPolicy", policy),
+        &policy.name,
+        || one(policy),
+    )
 }
 
 /// A row per policy.
-pub(super) fn list(policies: &[DhcpPolicy]) -> comfy_table::Table {
-    let mut table = output::table(["PRIORITY", "NAME", "SELECTS", "SAYS", "THEN"]);
-    for policy in policies {
-        let selects = match joined(selectors(policy)) {
+pub(super) const POLICIES: Shape<DhcpPolicy> = Shape {
+    message: "chamois.dhcp.v1.DhcpPolicy",
+    key: |policy| policy.name.clone(),
+    columns: &[
+        column("NAME", |policy| policy.name.clone()),
+        column("PRIORITY", |policy| {
+            policy.priority.unwrap_or_default().to_string()
+        }),
+        column("SELECTS", |policy| match joined(selectors(policy)) {
             text if text.is_empty() => "every client".to_owned(),
             text => text,
-        };
-        table.add_row([
-            policy.priority.unwrap_or_default().to_string(),
-            policy.name.clone(),
-            selects,
-            joined(actions(policy)),
-            then(policy).to_owned(),
-        ]);
-    }
-    table
-}
+        }),
+        column("SAYS", |policy| joined(actions(policy))),
+        column("THEN", |policy| then(policy).to_owned()),
+        wide("DESCRIPTION", |policy| policy.description.clone()),
+    ],
+};
 
 /// A row per field that is set.
 fn one(policy: &DhcpPolicy) -> comfy_table::Table {
@@ -149,7 +151,7 @@ mod tests {
             ignore: true,
             ..DhcpPolicy::default()
         };
-        let shown = list(&[policy(), ignoring]).to_string();
+        let shown = output::plain(&[policy(), ignoring], &POLICIES);
         for part in [
             "700",
             "type Node; group compute,login",

@@ -7,7 +7,7 @@ use super::NameArgs;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 pub(super) async fn run(global: &GlobalArgs, args: NameArgs) -> Result<(), CliError> {
     let mut client = XnameRuleServiceClient::new(connect::to_any(global)?);
@@ -15,8 +15,9 @@ pub(super) async fn run(global: &GlobalArgs, args: NameArgs) -> Result<(), CliEr
         name: args.name.clone(),
     };
     let answer = client.delete_xname_rule(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.discovery.v1.DeleteXnameRuleResponse", &answer),
-        Format::Table => output::print(format_args!("deleted rule {}", args.name)),
-    }
+    output::done(
+        global,
+        ("chamois.discovery.v1.DeleteXnameRuleResponse", &answer),
+        || format!("deleted rule {}", args.name),
+    )
 }

@@ -7,7 +7,7 @@ use proto::discovery::v1::{ListXnameRulesRequest, TemplateDigit, XnameRule};
 use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output::{self, Shape, column};
 
 /// Priority of a rule that names none.
 const PRIORITY: u32 = 500;
@@ -19,21 +19,25 @@ pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
         .list_xname_rules(ListXnameRulesRequest {})
         .await?
         .into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.discovery.v1.ListXnameRulesResponse", &answer),
-        Format::Table => output::print(render(&answer.rules)),
-    }
+    output::list(
+        global,
+        ("chamois.discovery.v1.ListXnameRulesResponse", &answer),
+        &answer.rules,
+        &RULES,
+    )
 }
 
-pub(super) fn render(rules: &[XnameRule]) -> comfy_table::Table {
-    let mut table = output::table(["NAME", "PRIORITY", "BMCS", "XNAME"]);
-    for rule in rules {
-        let (bmcs, xname) = meaning(rule);
-        let priority = rule.priority.unwrap_or(PRIORITY).to_string();
-        table.add_row([rule.name.clone(), priority, bmcs, xname]);
-    }
-    table
-}
+/// The columns of a list.
+pub(super) const RULES: Shape<XnameRule> = Shape {
+    message: "chamois.discovery.v1.XnameRule",
+    key: |rule| rule.name.clone(),
+    columns: &[
+        column("NAME", |rule| rule.name.clone()),
+        column("PRIORITY", |rule| rule.priority.unwrap_or(PRIORITY).to_string()),
+        column("BMCS", |rule| meaning(rule).0),
+        column("XNAME", |rule| meaning(rule).1),
+    ],
+};
 
 /// Of which BMCs, and which xname.
 fn meaning(rule: &XnameRule) -> (String, String) {
@@ -111,7 +115,10 @@ mod tests {
                 ..TemplateXname::default()
             }),
         );
-        let text = render(&[explicit, template, rule("dhcp", Rule::Dhcp(DhcpHint {}))]).to_string();
+        let text = output::plain(
+            &[explicit, template, rule("dhcp", Rule::Dhcp(DhcpHint {}))],
+            &RULES,
+        );
         for part in [
             "serial number CZ1",
             "500",

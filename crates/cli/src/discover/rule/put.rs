@@ -13,7 +13,7 @@ use super::list;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois discover rule put`.
 #[derive(Clone, Debug, Args)]
@@ -113,10 +113,9 @@ impl FromStr for Digit {
 pub(super) async fn run(global: &GlobalArgs, args: PutArgs) -> Result<(), CliError> {
     let mut client = XnameRuleServiceClient::new(connect::to_any(global)?);
     let stored = client.put_xname_rule(request(args)).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.discovery.v1.XnameRule", &stored),
-        Format::Table => output::print(list::render(&[stored])),
-    }
+    output::done(global, ("chamois.discovery.v1.XnameRule", &stored), || {
+        output::tabulated(global, std::slice::from_ref(&stored), &list::RULES)
+    })
 }
 
 fn request(args: PutArgs) -> PutXnameRuleRequest {

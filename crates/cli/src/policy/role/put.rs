@@ -8,7 +8,7 @@ use super::render;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output;
 
 /// `chamois policy role put`.
 #[derive(Clone, Debug, Args)]
@@ -47,10 +47,9 @@ pub(super) async fn run(global: &GlobalArgs, args: PutArgs) -> Result<(), CliErr
         role: Some(args.into()),
     };
     let role = client.put_role(request).await?.into_inner();
-    match global.output {
-        Format::Json => output::print_json("chamois.auth.v1.Role", &role),
-        Format::Table => output::print(render(&[role])),
-    }
+    output::done(global, ("chamois.auth.v1.Role", &role), || {
+        output::tabulated(global, std::slice::from_ref(&role), &ROLES)
+    })
 }
 
 #[cfg(test)]
