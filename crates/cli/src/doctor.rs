@@ -30,7 +30,7 @@ use self::finding::{Finding, Severity};
 pub(crate) use self::host::{Host, HostConfig};
 use crate::args::GlobalArgs;
 use crate::error::{CliError, Kind};
-use crate::output::{self, Format};
+use crate::output;
 
 /// Longest time that one check may take; what it waits for is itself bounded by --timeout.
 const CHECK_AT_MOST: Duration = Duration::from_secs(20);
@@ -61,11 +61,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: DoctorArgs) -> Result<(), Cli
         true => report.problems(),
         false => report.clone(),
     };
-    match global.output {
-        Format::Table => output::print(shown.render())?,
-        // one object in every form for programs
-        _ => output::print(shown.to_json())?,
-    }
+    output::object_value(global, &shown.to_value(), "doctor", || shown.render())?;
     match report.count(Severity::Error) {
         0 => Ok(()),
         errors => Err(CliError::new(Kind::Other, format!("{errors} error(s) found"))),
@@ -73,7 +69,10 @@ pub(crate) async fn run(global: &GlobalArgs, args: DoctorArgs) -> Result<(), Cli
 }
 
 /// A check: its name and what it does.
-type Check = (&'static str, for<'a> fn(&'a Around) -> BoxFuture<'a, Vec<Finding>>);
+type Check = (
+    &'static str,
+    for<'a> fn(&'a Around) -> BoxFuture<'a, Vec<Finding>>,
+);
 
 /// In the order in which they are told: what others depend on comes first.
 const CHECKS: &[Check] = &[
@@ -104,7 +103,11 @@ async fn bounded(name: &'static str, check: BoxFuture<'_, Vec<Finding>>) -> Vec<
     let ended = tokio::time::timeout(CHECK_AT_MOST, check).await;
     let mut findings = ended.unwrap_or_else(|_| {
         let what = format!("no answer within {} s", CHECK_AT_MOST.as_secs());
-        vec![Finding::warning("this check", what, "Run it again; `--timeout` bounds each question.")]
+        vec![Finding::warning(
+            "this check",
+            what,
+            "Run it again; `--timeout` bounds each question.",
+        )]
     });
     for finding in &mut findings {
         finding.check = name;

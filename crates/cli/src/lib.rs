@@ -13,12 +13,15 @@ mod break_glass;
 mod certificate;
 mod cloud_init;
 mod cluster;
+mod complete_names;
+mod completion;
 mod component;
 mod connect;
 mod console;
 mod demo;
 mod dhcp;
 mod discover;
+mod doctor;
 mod duration;
 mod error;
 mod export;
@@ -35,6 +38,7 @@ mod job;
 mod join;
 mod login;
 mod logout;
+mod man;
 mod member;
 mod migrate;
 mod oidc;
@@ -44,6 +48,7 @@ mod power;
 mod secrets;
 mod snapshot;
 mod subnet;
+mod support_bundle;
 mod terminal;
 mod token;
 mod utc;
@@ -69,7 +74,7 @@ pub use snapshot::{InspectArgs, RestoreArgs, SaveArgs, SnapshotCommand, partial_
 /// With the class that decides the exit code, and the remedy in the text.
 pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliError> {
     let global = &global.clone().without_context();
-    if !matches!(command, ClientCommand::Login(_) | ClientCommand::Logout) {
+    if !asks_without_login(&command) {
         login::renew(global).await;
     }
     match command {
@@ -105,7 +110,24 @@ pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliE
         ClientCommand::Export(args) => export::run(global, args).await,
         ClientCommand::Watch(args) => watch::run(global, *args).await,
         ClientCommand::Api(command) => api::run(global, command).await,
+        ClientCommand::Doctor(args) => doctor::run(global, args).await,
+        ClientCommand::SupportBundle(args) => support_bundle::run(global, args).await,
+        ClientCommand::Completion(args) => completion::run(args),
+        ClientCommand::CompleteNames(args) => complete_names::run(global, args).await,
+        ClientCommand::Man(args) => man::run(&args),
         ClientCommand::Demo(args) => demo::run(args).await,
         ClientCommand::Bench(command) => bench::run(command).await,
     }
+}
+
+/// Whether the command changes the login itself, asks nobody, or may not wait for a provider.
+fn asks_without_login(command: &ClientCommand) -> bool {
+    matches!(
+        command,
+        ClientCommand::Login(_)
+            | ClientCommand::Logout
+            | ClientCommand::Completion(_)
+            | ClientCommand::CompleteNames(_)
+            | ClientCommand::Man(_)
+    )
 }

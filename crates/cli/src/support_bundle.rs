@@ -52,7 +52,10 @@ pub(crate) async fn run(global: &GlobalArgs, args: SupportBundleArgs) -> Result<
     let now = SystemTime::now();
     let out = args.out.unwrap_or_else(|| default_name(now));
     archive::write(&out, &pieces, utc::unix_ms(now) / 1000).map_err(|error| refused(&out, &error))?;
-    output::print(format_args!("written to {}; look through it before you send it", out.display()))
+    output::print(format_args!(
+        "written to {}; look through it before you send it",
+        out.display()
+    ))
 }
 
 fn default_name(now: SystemTime) -> PathBuf {
@@ -72,7 +75,11 @@ fn refused(out: &Path, error: &std::io::Error) -> CliError {
 fn table(pieces: &[Piece]) -> comfy_table::Table {
     let mut table = output::table(["FILE", "BYTES", "WHAT"]);
     for piece in pieces {
-        table.add_row([piece.name.clone(), piece.text.len().to_string(), piece.what.to_owned()]);
+        table.add_row([
+            piece.name.clone(),
+            piece.text.len().to_string(),
+            piece.what.to_owned(),
+        ]);
     }
     table
 }
@@ -95,7 +102,10 @@ mod tests {
             text: "1234".into(),
         };
         let shown = table(&[piece]).to_string();
-        assert!(shown.contains("doctor.txt") && shown.contains("│ doctor.txt   4"), "{shown}");
+        assert!(
+            shown.contains("doctor.txt") && shown.contains("│ doctor.txt   4"),
+            "{shown}"
+        );
     }
 
     #[test]

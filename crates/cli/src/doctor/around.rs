@@ -66,7 +66,9 @@ impl Around {
 
     /// What the members that answered say.
     pub(crate) fn statuses(&self) -> impl Iterator<Item = &ClusterStatus> {
-        self.members.iter().filter_map(|member| member.answer.as_ref().ok())
+        self.members
+            .iter()
+            .filter_map(|member| member.answer.as_ref().ok())
     }
 
     /// A channel to the first member that has answered.
@@ -84,7 +86,8 @@ impl Around {
 
     pub(super) fn findings(&self) -> Vec<Finding> {
         if let Err(error) = &self.target {
-            let remedy = "Without the cluster only this host is looked at; `chamois init` prints what to export.";
+            let remedy =
+                "Without the cluster only this host is looked at; `chamois init` prints what to export.";
             return vec![Finding::warning("this client", first_line(error), remedy)];
         }
         self.members.iter().map(Member::finding).collect()
@@ -121,7 +124,9 @@ async fn ask_everybody(target: &Target) -> Vec<Member> {
     };
     let first = members.iter().find_map(|member| member.answer.as_ref().ok());
     let named = first.map(|status| status.members.as_slice()).unwrap_or_default();
-    let others = named.iter().filter(|member| !member.api_address.is_empty() && !known(member.id, &member.api_address));
+    let others = named
+        .iter()
+        .filter(|member| !member.api_address.is_empty() && !known(member.id, &member.api_address));
     let others: Vec<String> = others.map(|member| member.api_address.clone()).collect();
     members.extend(ask_all(target, &others).await);
     members
@@ -140,7 +145,10 @@ async fn ask(target: &Target, endpoint: &str) -> Member {
     let (answer, clock) = match asked.await {
         Err(error) => (Err(error), None),
         Ok(response) => {
-            let date = response.metadata().get("date").and_then(|value| value.to_str().ok());
+            let date = response
+                .metadata()
+                .get("date")
+                .and_then(|value| value.to_str().ok());
             let clock = date.and_then(http_date::parse).map(|says_ms| Clock {
                 says_ms,
                 sent_ms,
@@ -187,7 +195,10 @@ mod tests {
     fn without_endpoints_the_rest_is_still_looked_at() {
         let found = with(Vec::new()).findings();
         assert_eq!((found.len(), found[0].severity), (1, Severity::Warning));
-        assert_eq!(found[0].what, "no endpoint", "the advice of another command is not ours");
+        assert_eq!(
+            found[0].what, "no endpoint",
+            "the advice of another command is not ours"
+        );
     }
 
     /// Who is refused has another problem than who finds nobody.

@@ -43,24 +43,40 @@ pub(super) async fn check(around: &Around) -> Vec<Finding> {
 async fn gather(around: &Around) -> Result<Facts, Finding> {
     let connection = around.connection()?;
     let asked = async {
-        let mut configurations = BootConfigurationServiceClient::new(connection.clone()).max_decoding_message_size(ANSWER_BYTES_MAX);
-        let mut parameters = BootParametersServiceClient::new(connection.clone()).max_decoding_message_size(ANSWER_BYTES_MAX);
-        let mut images = ImageServiceClient::new(connection.clone()).max_decoding_message_size(ANSWER_BYTES_MAX);
+        let mut configurations = BootConfigurationServiceClient::new(connection.clone())
+            .max_decoding_message_size(ANSWER_BYTES_MAX);
+        let mut parameters =
+            BootParametersServiceClient::new(connection.clone()).max_decoding_message_size(ANSWER_BYTES_MAX);
+        let mut images =
+            ImageServiceClient::new(connection.clone()).max_decoding_message_size(ANSWER_BYTES_MAX);
         let mut files = BootFileServiceClient::new(connection).max_decoding_message_size(ANSWER_BYTES_MAX);
-        let configurations = configurations.list_boot_configurations(ListBootConfigurationsRequest::default()).await?;
-        let parameters = parameters.list_boot_parameters(ListBootParametersRequest::default()).await?;
-        let images = images.list_image_statuses(ListImageStatusesRequest::default()).await?;
+        let configurations = configurations
+            .list_boot_configurations(ListBootConfigurationsRequest::default())
+            .await?;
+        let parameters = parameters
+            .list_boot_parameters(ListBootParametersRequest::default())
+            .await?;
+        let images = images
+            .list_image_statuses(ListImageStatusesRequest::default())
+            .await?;
         let files = files.list_boot_files(ListBootFilesRequest {}).await?;
-        let file = |listed: proto::boot_file::v1::ListedBootFile| Some((listed.file?.name, listed.members.len()));
+        let file =
+            |listed: proto::boot_file::v1::ListedBootFile| Some((listed.file?.name, listed.members.len()));
         Ok::<_, CliError>(Facts {
             configurations: configurations.into_inner().configurations,
             parameters: parameters.into_inner().items,
             images: images.into_inner().statuses,
             files: files.into_inner().files.into_iter().filter_map(file).collect(),
-            members: around.statuses().map(|status| status.members.len()).max().unwrap_or(0),
+            members: around
+                .statuses()
+                .map(|status| status.members.len())
+                .max()
+                .unwrap_or(0),
         })
     };
-    asked.await.map_err(|error: CliError| Finding::note("boot files", first_line(&error)))
+    asked
+        .await
+        .map_err(|error: CliError| Finding::note("boot files", first_line(&error)))
 }
 
 fn judge(facts: &Facts) -> Vec<Finding> {
@@ -71,15 +87,25 @@ fn judge(facts: &Facts) -> Vec<Finding> {
     for (name, users) in files_named(facts) {
         found.extend(file(&name, &users, facts));
     }
-    let few = facts.files.iter().filter(|(_, members)| **members < facts.members);
+    let few = facts
+        .files
+        .iter()
+        .filter(|(_, members)| **members < facts.members);
     let few: Vec<&str> = few.map(|(name, _)| name.as_str()).collect();
     if let Some(first) = few.first() {
-        let what = format!("{} boot file(s) are not on every member yet, e.g. {first}", few.len());
+        let what = format!(
+            "{} boot file(s) are not on every member yet, e.g. {first}",
+            few.len()
+        );
         let remedy = "Members fetch what they lack by themselves: wait, and look at `chamois file list` and the members' disks.";
         found.push(Finding::warning("boot files", what, remedy));
     }
     if found.is_empty() {
-        let what = format!("all that {} boot configuration(s) and {} entries name is there", facts.configurations.len(), facts.parameters.len());
+        let what = format!(
+            "all that {} boot configuration(s) and {} entries name is there",
+            facts.configurations.len(),
+            facts.parameters.len()
+        );
         found.push(Finding::ok("boot files", what));
     }
     found
@@ -87,14 +113,24 @@ fn judge(facts: &Facts) -> Vec<Finding> {
 
 fn images_named(facts: &Facts) -> BTreeMap<String, BTreeSet<String>> {
     let mut named: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for configuration in facts.configurations.iter().filter(|c| !c.disabled && !c.image.is_empty()) {
-        named.entry(configuration.image.clone()).or_default().insert(format!("boot configuration {}", configuration.name));
+    for configuration in facts
+        .configurations
+        .iter()
+        .filter(|c| !c.disabled && !c.image.is_empty())
+    {
+        named
+            .entry(configuration.image.clone())
+            .or_default()
+            .insert(format!("boot configuration {}", configuration.name));
     }
     named
 }
 
 fn image(name: &str, users: &BTreeSet<String>, facts: &Facts) -> Option<Finding> {
-    let status = facts.images.iter().find(|status| status.image.as_ref().is_some_and(|image| image.name == name));
+    let status = facts
+        .images
+        .iter()
+        .find(|status| status.image.as_ref().is_some_and(|image| image.name == name));
     let about = format!("image {name}");
     match status {
         None => Some(Finding::error(
@@ -104,8 +140,14 @@ fn image(name: &str, users: &BTreeSet<String>, facts: &Facts) -> Option<Finding>
         )),
         Some(status) if !status.bootable => Some(Finding::error(
             about,
-            format!("cannot be booted ({}), and {} names it", status.reason, shown(users)),
-            format!("`chamois image list` shows who lacks what; `chamois image verify {name}` has it fetched again."),
+            format!(
+                "cannot be booted ({}), and {} names it",
+                status.reason,
+                shown(users)
+            ),
+            format!(
+                "`chamois image list` shows who lacks what; `chamois image verify {name}` has it fetched again."
+            ),
         )),
         Some(_) => None,
     }
@@ -126,7 +168,14 @@ fn files_named(facts: &Facts) -> BTreeMap<String, BTreeSet<String>> {
     }
     for entry in &facts.parameters {
         let nids = entry.nids.iter().map(|nid| format!("NID {nid}"));
-        let by = entry.hosts.iter().chain(&entry.macs).cloned().chain(nids).next().unwrap_or_default();
+        let by = entry
+            .hosts
+            .iter()
+            .chain(&entry.macs)
+            .cloned()
+            .chain(nids)
+            .next()
+            .unwrap_or_default();
         add(&entry.kernel, &by);
         add(&entry.initrd, &by);
     }
@@ -153,12 +202,16 @@ fn file(name: &str, users: &BTreeSet<String>, facts: &Facts) -> Option<Finding> 
         None => Some(Finding::error(
             about,
             format!("is not in the catalogue, and {} names it", shown(users)),
-            format!("`chamois file put {name} PATH`; one that was copied into a member's `files-dir` by hand is on that member only."),
+            format!(
+                "`chamois file put {name} PATH`; one that was copied into a member's `files-dir` by hand is on that member only."
+            ),
         )),
         Some(0) => Some(Finding::error(
             about,
             format!("is on no member that answers, and {} names it", shown(users)),
-            format!("Start the members that have it (`chamois file list`), or `chamois file put {name} PATH` again."),
+            format!(
+                "Start the members that have it (`chamois file list`), or `chamois file put {name} PATH` again."
+            ),
         )),
         Some(_) => None,
     }
@@ -200,13 +253,19 @@ mod tests {
             ..ImageStatus::default()
         };
         let facts = Facts {
-            configurations: vec![configuration("gpu", "gone", ""), configuration("cpu", "broken", "")],
+            configurations: vec![
+                configuration("gpu", "gone", ""),
+                configuration("cpu", "broken", ""),
+            ],
             images: vec![broken],
             ..Facts::default()
         };
         let found = judge(&facts);
         assert_eq!(found.len(), 2);
-        assert!(found.iter().all(|finding| finding.severity == Severity::Error), "{found:?}");
+        assert!(
+            found.iter().all(|finding| finding.severity == Severity::Error),
+            "{found:?}"
+        );
         assert!(found[0].what.contains("member 2 lacks vmlinuz"), "{found:?}");
         assert!(found[1].what.contains("boot configuration gpu"), "{found:?}");
     }
@@ -228,7 +287,10 @@ mod tests {
         let found = judge(&facts);
         assert_eq!(found.len(), 2, "what other hosts serve is theirs: {found:?}");
         assert!(found[0].what.contains("x0c0s2b0n0 and 2 more"), "{found:?}");
-        assert!(found[0].remedy.contains("chamois file put old/vmlinuz"), "{found:?}");
+        assert!(
+            found[0].remedy.contains("chamois file put old/vmlinuz"),
+            "{found:?}"
+        );
         assert!(found[1].what.contains("on no member"), "{found:?}");
     }
 

@@ -26,7 +26,10 @@ const RENEWS_ITSELF: Duration = Duration::from_secs(100 * 24 * 3600);
 
 pub(super) async fn check(around: &Around) -> Vec<Finding> {
     let now = SystemTime::now();
-    let mut found: Vec<Finding> = files(around).iter().flat_map(|file| file_findings(file, now)).collect();
+    let mut found: Vec<Finding> = files(around)
+        .iter()
+        .flat_map(|file| file_findings(file, now))
+        .collect();
     let Ok(target) = &around.target else {
         return found;
     };
@@ -44,18 +47,30 @@ pub(super) async fn check(around: &Around) -> Vec<Finding> {
 }
 
 fn ports(around: &Around) -> BTreeSet<String> {
-    let endpoints = around.members.iter().map(|member| member.endpoint.trim_start_matches("https://").to_owned());
+    let endpoints = around
+        .members
+        .iter()
+        .map(|member| member.endpoint.trim_start_matches("https://").to_owned());
     let mut ports: BTreeSet<String> = endpoints.collect();
-    let https = ports.iter().filter_map(|address| Some(format!("{}:{HTTPS_PORT}", address.rsplit_once(':')?.0)));
+    let https = ports
+        .iter()
+        .filter_map(|address| Some(format!("{}:{HTTPS_PORT}", address.rsplit_once(':')?.0)));
     ports.extend(https.collect::<Vec<_>>());
     ports
 }
 
 fn files(around: &Around) -> BTreeSet<PathBuf> {
-    let mut files: BTreeSet<PathBuf> = [&around.ca_file, &around.client_certificate].into_iter().flatten().cloned().collect();
+    let mut files: BTreeSet<PathBuf> = [&around.ca_file, &around.client_certificate]
+        .into_iter()
+        .flatten()
+        .cloned()
+        .collect();
     if let Some(config) = around.host.config() {
         files.extend(config.site_certificates.iter().cloned());
-        let identity = config.identity_dir.iter().flat_map(|dir| ["ca.pem", "member.pem"].map(|name| dir.join(name)));
+        let identity = config
+            .identity_dir
+            .iter()
+            .flat_map(|dir| ["ca.pem", "member.pem"].map(|name| dir.join(name)));
         files.extend(identity);
     }
     files
@@ -66,18 +81,31 @@ fn file_findings(file: &Path, now: SystemTime) -> Vec<Finding> {
     let pem = match std::fs::read(file) {
         Ok(pem) => pem,
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-            return vec![Finding::note(about, "may not be read by this user: not looked at")];
+            return vec![Finding::note(
+                about,
+                "may not be read by this user: not looked at",
+            )];
         }
         Err(error) => {
-            let remedy = "Name another file, or put this one back: `chamois serve --check` says what a member needs.";
+            let remedy =
+                "Name another file, or put this one back: `chamois serve --check` says what a member needs.";
             return vec![Finding::error(about, format!("cannot be read: {error}"), remedy)];
         }
     };
-    let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect();
+    let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&pem)
+        .filter_map(Result::ok)
+        .collect();
     if certificates.is_empty() {
-        return vec![Finding::error(about, "holds no certificate", "It must be PEM, with a CERTIFICATE block.")];
+        return vec![Finding::error(
+            about,
+            "holds no certificate",
+            "It must be PEM, with a CERTIFICATE block.",
+        )];
     }
-    certificates.iter().map(|certificate| life(&about, certificate, now)).collect()
+    certificates
+        .iter()
+        .map(|certificate| life(&about, certificate, now))
+        .collect()
 }
 
 fn port_finding(address: &str, presented: &Presented, now: SystemTime) -> Finding {
@@ -101,11 +129,19 @@ fn life(about: &str, certificate: &CertificateDer<'_>, now: SystemTime) -> Findi
     };
     let until = utc::timestamp(utc::unix_ms(ends));
     let Ok(left) = ends.duration_since(now) else {
-        return Finding::error(about, format!("has ended at {until}"), renew(ends.duration_since(begins)));
+        return Finding::error(
+            about,
+            format!("has ended at {until}"),
+            renew(ends.duration_since(begins)),
+        );
     };
     if begins > now {
         let from = utc::timestamp(utc::unix_ms(begins));
-        return Finding::error(about, format!("is good only from {from} on"), "Look at this host's clock: see `clocks` above.");
+        return Finding::error(
+            about,
+            format!("is good only from {from} on"),
+            "Look at this host's clock: see `clocks` above.",
+        );
     }
     let whole = ends.duration_since(begins).unwrap_or_default();
     let is_late = match whole <= RENEWS_ITSELF {
@@ -114,14 +150,21 @@ fn life(about: &str, certificate: &CertificateDer<'_>, now: SystemTime) -> Findi
     };
     match is_late {
         true => Finding::warning(about, format!("ends at {until}"), renew(Ok(whole))),
-        false => Finding::ok(about, format!("is good until {until}, {} days", left.as_secs() / DAY.as_secs())),
+        false => Finding::ok(
+            about,
+            format!("is good until {until}, {} days", left.as_secs() / DAY.as_secs()),
+        ),
     }
 }
 
 fn renew(whole: Result<Duration, std::time::SystemTimeError>) -> &'static str {
     match whole.unwrap_or_default() <= RENEWS_ITSELF {
-        true => "It renews itself while a majority can be reached: look for `certificate` in its log, or `chamois certificate renew FILE`.",
-        false => "`chamois certificate rotate-ca` replaces a CA and with it the members' certificates; a site's own comes from its CA.",
+        true => {
+            "It renews itself while a majority can be reached: look for `certificate` in its log, or `chamois certificate renew FILE`."
+        }
+        false => {
+            "`chamois certificate rotate-ca` replaces a CA and with it the members' certificates; a site's own comes from its CA."
+        }
     }
 }
 
@@ -160,7 +203,10 @@ mod tests {
     #[test]
     fn one_that_is_not_good_yet_points_at_the_clock() {
         let found = life("a", &issued(Duration::ZERO), SystemTime::now() - 2 * DAY);
-        assert!(found.severity == Severity::Error && found.remedy.contains("clock"), "{found:?}");
+        assert!(
+            found.severity == Severity::Error && found.remedy.contains("clock"),
+            "{found:?}"
+        );
     }
 
     #[test]
@@ -171,7 +217,10 @@ mod tests {
         };
         let found = port_finding("admin1:7441", &presented, SystemTime::now());
         assert_eq!(found.severity, Severity::Error);
-        assert!(found.what.contains("admin1") && found.remedy.contains("api.names"), "{found:?}");
+        assert!(
+            found.what.contains("admin1") && found.remedy.contains("api.names"),
+            "{found:?}"
+        );
     }
 
     #[tokio::test]

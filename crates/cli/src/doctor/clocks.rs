@@ -27,8 +27,14 @@ pub(super) async fn check(around: &Around) -> Vec<Finding> {
 async fn synchronized() -> Option<bool> {
     let mut asking = Command::new("timedatectl");
     asking.args(["show", "--property=NTPSynchronized", "--value"]);
-    asking.stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-    let output = tokio::time::timeout(ASKED_FOR, asking.output()).await.ok()?.ok()?;
+    asking
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
+    let output = tokio::time::timeout(ASKED_FOR, asking.output())
+        .await
+        .ok()?
+        .ok()?;
     read(&String::from_utf8_lossy(&output.stdout))
 }
 
@@ -49,7 +55,10 @@ fn kept(synchronized: Option<bool>) -> Finding {
             "is not synchronized by NTP",
             "Run chrony or systemd-timesyncd on every member's host, from the same servers (`chamois configure render chrony`).",
         ),
-        None => Finding::note(about, "cannot be told here to be synchronized or not (`timedatectl` says nothing)"),
+        None => Finding::note(
+            about,
+            "cannot be told here to be synchronized or not (`timedatectl` says nothing)",
+        ),
     }
 }
 
@@ -70,7 +79,11 @@ fn off_by_ms(clock: Clock) -> i64 {
 fn judge(endpoint: &str, clock: Clock) -> Finding {
     let off = off_by_ms(clock);
     let direction = if off < 0 { "behind" } else { "ahead of" };
-    let what = format!("its clock is {}.{:01} s {direction} this host's", off.abs() / 1000, off.abs() % 1000 / 100);
+    let what = format!(
+        "its clock is {}.{:01} s {direction} this host's",
+        off.abs() / 1000,
+        off.abs() % 1000 / 100
+    );
     let remedy = "Look at NTP on both hosts (`chronyc tracking`, `timedatectl`): tokens and certificates begin and end by these clocks.";
     match off.unsigned_abs() {
         off if off >= DIFFERENCE_BROKEN_MS => Finding::error(endpoint, what, remedy),

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use proto::dhcp::v1::{DhcpServer, ListDhcpServersRequest};
 use proto::dhcp::v1::dhcp_watch_service_client::DhcpWatchServiceClient;
+use proto::dhcp::v1::{DhcpServer, ListDhcpServersRequest};
 
 use super::around::{Around, first_line};
 use super::finding::Finding;
@@ -20,7 +20,12 @@ pub(super) async fn check(around: &Around) -> Vec<Finding> {
     for member in around.members.iter().filter(|member| member.answer.is_ok()) {
         let answer = async {
             let mut client = DhcpWatchServiceClient::new(target.connect_one(&member.endpoint)?);
-            Ok::<_, CliError>(client.list_dhcp_servers(ListDhcpServersRequest {}).await?.into_inner())
+            Ok::<_, CliError>(
+                client
+                    .list_dhcp_servers(ListDhcpServersRequest {})
+                    .await?
+                    .into_inner(),
+            )
         };
         match answer.await {
             Ok(answer) => {
@@ -43,13 +48,18 @@ pub(super) async fn check(around: &Around) -> Vec<Finding> {
 fn judge(seen: &[DhcpServer]) -> Vec<Finding> {
     let mut servers: BTreeMap<(&str, &str), &DhcpServer> = BTreeMap::new();
     for server in seen {
-        let known = servers.entry((&server.network, &server.address)).or_insert(server);
+        let known = servers
+            .entry((&server.network, &server.address))
+            .or_insert(server);
         if known.last_seen_at_ms < server.last_seen_at_ms {
             *known = server;
         }
     }
     if servers.is_empty() {
-        return vec![Finding::ok("the networks", "no other DHCP server was seen since the members started")];
+        return vec![Finding::ok(
+            "the networks",
+            "no other DHCP server was seen since the members started",
+        )];
     }
     servers.into_values().map(one).collect()
 }
@@ -60,7 +70,11 @@ fn one(server: &DhcpServer) -> Finding {
         "" => String::new(),
         mac => format!(" ({mac})"),
     };
-    let what = format!("answers on `{}`{sender}, last {}", server.network, utc::timestamp(server.last_seen_at_ms));
+    let what = format!(
+        "answers on `{}`{sender}, last {}",
+        server.network,
+        utc::timestamp(server.last_seen_at_ms)
+    );
     match server.is_expected {
         true => Finding::ok(about, format!("{what}, as `dhcp-other-servers` says")),
         false => Finding::error(
@@ -91,10 +105,17 @@ mod tests {
 
     #[test]
     fn a_rogue_is_an_error_told_once_and_an_expected_one_is_not() {
-        let found = judge(&[server("10.9.9.9", false, 1_000), server("10.9.9.9", false, 2_000), server("10.9.0.5", true, 3)]);
+        let found = judge(&[
+            server("10.9.9.9", false, 1_000),
+            server("10.9.9.9", false, 2_000),
+            server("10.9.0.5", true, 3),
+        ]);
         assert_eq!(found.len(), 2, "{found:?}");
         let rogue = found.iter().find(|f| f.severity == Severity::Error).unwrap();
-        assert!(rogue.what.contains("00:09") && rogue.what.contains("00:00:02Z"), "{rogue:?}");
+        assert!(
+            rogue.what.contains("00:09") && rogue.what.contains("00:00:02Z"),
+            "{rogue:?}"
+        );
         assert!(rogue.remedy.contains("dhcp-other-servers"));
     }
 

@@ -34,7 +34,10 @@ pub(super) async fn check(around: &Around) -> Vec<Finding> {
     }
     found.extend(of_members(around).await);
     match found.is_empty() {
-        true => vec![Finding::note("disks", "no member answers and none is here: not looked at")],
+        true => vec![Finding::note(
+            "disks",
+            "no member answers and none is here: not looked at",
+        )],
         false => found,
     }
 }
@@ -42,10 +45,19 @@ pub(super) async fn check(around: &Around) -> Vec<Finding> {
 fn on_this_host(dir: &Path) -> Vec<Finding> {
     let about = dir.display().to_string();
     let mut found = vec![match trial(dir) {
-        Ok((median, worst)) => judge(&about, median, &format!("a page is on disk after {} (median), {} at worst", ms(median), ms(worst))),
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-            Finding::note(&*about, "may not be written by this user: run it as root to have its disk measured")
-        }
+        Ok((median, worst)) => judge(
+            &about,
+            median,
+            &format!(
+                "a page is on disk after {} (median), {} at worst",
+                ms(median),
+                ms(worst)
+            ),
+        ),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Finding::note(
+            &*about,
+            "may not be written by this user: run it as root to have its disk measured",
+        ),
         Err(error) => Finding::error(
             &*about,
             format!("cannot be written: {error}"),
@@ -76,7 +88,10 @@ fn free(dir: &Path) -> Option<Finding> {
     let disk = nix::sys::statvfs::statvfs(dir).ok()?;
     let percent = (u64::from(disk.blocks_available()) * 100).checked_div(disk.blocks().into())?;
     let inodes = (u64::from(disk.files_available()) * 100).checked_div(disk.files().into());
-    Some(judge_free(&dir.display().to_string(), percent.min(inodes.unwrap_or(100))))
+    Some(judge_free(
+        &dir.display().to_string(),
+        percent.min(inodes.unwrap_or(100)),
+    ))
 }
 
 fn judge_free(about: &str, percent: u64) -> Finding {
@@ -110,7 +125,11 @@ async fn of_members(around: &Around) -> Vec<Finding> {
 fn by_metrics(endpoint: &str, page: &str) -> Option<Finding> {
     let median = quantile(page, 0.5)?;
     let slowest = quantile(page, 0.99)?;
-    let what = format!("its log is on disk within {} (median), {} (99 of 100)", ms(median), ms(slowest));
+    let what = format!(
+        "its log is on disk within {} (median), {} (99 of 100)",
+        ms(median),
+        ms(slowest)
+    );
     Some(judge(endpoint, slowest.max(median), &what))
 }
 
@@ -126,7 +145,11 @@ fn quantile(page: &str, part: f64) -> Option<Duration> {
     let all = buckets.last().map(|(_, count)| *count).filter(|all| *all > 0.0)?;
     let (bound, _) = buckets.iter().find(|(_, count)| *count >= all * part)?;
     // beyond the last bound nothing is known but that it is longer
-    let largest = buckets.iter().map(|(bound, _)| *bound).filter(|bound| bound.is_finite()).fold(0.0, f64::max);
+    let largest = buckets
+        .iter()
+        .map(|(bound, _)| *bound)
+        .filter(|bound| bound.is_finite())
+        .fold(0.0, f64::max);
     Some(Duration::from_secs_f64(bound.min(largest.max(0.001))))
 }
 
@@ -165,13 +188,20 @@ mod tests {
 
     #[test]
     fn a_folder_that_is_not_there_is_an_error() {
-        assert_eq!(on_this_host(Path::new("/nonexistent/data"))[0].severity, Severity::Error);
+        assert_eq!(
+            on_this_host(Path::new("/nonexistent/data"))[0].severity,
+            Severity::Error
+        );
     }
 
     #[test]
     fn a_slow_disk_is_a_warning_and_one_that_loses_elections_an_error() {
         for (millis, severity) in [(1, Severity::Ok), (15, Severity::Warning), (250, Severity::Error)] {
-            assert_eq!(judge("a", Duration::from_millis(millis), "").severity, severity, "{millis}");
+            assert_eq!(
+                judge("a", Duration::from_millis(millis), "").severity,
+                severity,
+                "{millis}"
+            );
         }
     }
 
@@ -190,7 +220,11 @@ mod tests {
              {SYNC_SECONDS}_bucket{{le=\"+Inf\"}} 100\n{SYNC_SECONDS}_sum 1\n{SYNC_SECONDS}_count 100\n"
         );
         assert_eq!(quantile(&page, 0.5), Some(Duration::from_millis(1)));
-        assert_eq!(quantile(&page, 1.0), Some(Duration::from_millis(16)), "more than the last bound is not known");
+        assert_eq!(
+            quantile(&page, 1.0),
+            Some(Duration::from_millis(16)),
+            "more than the last bound is not known"
+        );
         let found = by_metrics("a:7441", &page).unwrap();
         assert_eq!(found.severity, Severity::Warning, "{found:?}");
         assert_eq!(by_metrics("a:7441", ""), None);

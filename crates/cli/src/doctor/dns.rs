@@ -16,7 +16,10 @@ pub(super) async fn check(around: &Around) -> Vec<Finding> {
     let names = names(around);
     let mut found: Vec<Finding> = join_all(names.iter().map(|(name, used)| resolve(name, used))).await;
     if names.is_empty() {
-        found.push(Finding::ok("names", "members and clients are dialled by addresses, which need no resolver"));
+        found.push(Finding::ok(
+            "names",
+            "members and clients are dialled by addresses, which need no resolver",
+        ));
     }
     found.extend(service_addresses(around));
     found
@@ -41,7 +44,10 @@ fn names(around: &Around) -> BTreeMap<String, &'static str> {
         add(&member.api_address, "a member's API address");
     }
     if let Some(config) = around.host.config() {
-        config.names.iter().for_each(|name| add(name, "one of `api.names`"));
+        config
+            .names
+            .iter()
+            .for_each(|name| add(name, "one of `api.names`"));
     }
     names
 }
@@ -58,14 +64,21 @@ async fn resolve(name: &str, used: &str) -> Finding {
         Err(_) => format!("no answer within {} s", RESOLVED_WITHIN.as_secs()),
     };
     let remedy = "Name it in the site's DNS or in /etc/hosts of every host that dials it (`chamois configure render hosts`), or use the address.";
-    Finding::error(name, format!("does not resolve, and is {used}: {problem}"), remedy)
+    Finding::error(
+        name,
+        format!("does not resolve, and is {used}: {problem}"),
+        remedy,
+    )
 }
 
 /// Each service address that this host's configuration names, or that a member holds, must have exactly one holder.
 fn service_addresses(around: &Around) -> Vec<Finding> {
     let mut holders: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     if let Some(config) = around.host.config() {
-        let named = config.networks.iter().filter_map(|network| network.service_address);
+        let named = config
+            .networks
+            .iter()
+            .filter_map(|network| network.service_address);
         holders.extend(named.map(|address| (address.to_string(), Vec::new())));
     }
     for status in around.statuses() {
@@ -74,7 +87,10 @@ fn service_addresses(around: &Around) -> Vec<Finding> {
         }
     }
     let everybody = !around.members.is_empty() && around.members.iter().all(|member| member.answer.is_ok());
-    holders.iter().filter_map(|(address, members)| held(address, members, everybody)).collect()
+    holders
+        .iter()
+        .filter_map(|(address, members)| held(address, members, everybody))
+        .collect()
 }
 
 fn held(address: &str, members: &[u64], everybody: bool) -> Option<Finding> {
@@ -90,7 +106,10 @@ fn held(address: &str, members: &[u64], everybody: bool) -> Option<Finding> {
         )),
         several => Some(Finding::error(
             about,
-            format!("is held by members {}", several.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")),
+            format!(
+                "is held by members {}",
+                several.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")
+            ),
             "They do not hear each other: let UDP 7442 pass between members on that network.",
         )),
     }
@@ -137,7 +156,10 @@ mod tests {
     fn an_address_that_two_hold_or_nobody_is_an_error() {
         let twice = service_addresses(&with(vec![holding(1, &["10.9.0.1"]), holding(2, &["10.9.0.1"])]));
         assert_eq!(twice[0].severity, Severity::Error);
-        assert!(twice[0].what.contains("1, 2") && twice[0].remedy.contains("7442"), "{twice:?}");
+        assert!(
+            twice[0].what.contains("1, 2") && twice[0].remedy.contains("7442"),
+            "{twice:?}"
+        );
         let mut around = with(vec![holding(1, &[])]);
         around.host = Host::Member(Box::new(HostConfig {
             networks: vec![Network {

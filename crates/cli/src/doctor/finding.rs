@@ -62,11 +62,19 @@ impl Finding {
         Self::new(Severity::Note, subject, what, "")
     }
 
-    pub(crate) fn warning(subject: impl Into<String>, what: impl Into<String>, remedy: impl AsRef<str>) -> Self {
+    pub(crate) fn warning(
+        subject: impl Into<String>,
+        what: impl Into<String>,
+        remedy: impl AsRef<str>,
+    ) -> Self {
         Self::new(Severity::Warning, subject, what, remedy.as_ref())
     }
 
-    pub(crate) fn error(subject: impl Into<String>, what: impl Into<String>, remedy: impl AsRef<str>) -> Self {
+    pub(crate) fn error(
+        subject: impl Into<String>,
+        what: impl Into<String>,
+        remedy: impl AsRef<str>,
+    ) -> Self {
         Self::new(Severity::Error, subject, what, remedy.as_ref())
     }
 }
@@ -87,16 +95,19 @@ impl Report {
     }
 
     pub(super) fn count(&self, severity: Severity) -> usize {
-        self.0.iter().filter(|finding| finding.severity == severity).count()
+        self.0
+            .iter()
+            .filter(|finding| finding.severity == severity)
+            .count()
     }
 
-    pub(crate) fn to_json(&self) -> String {
-        let document = serde_json::json!({
+    /// The same for programs.
+    pub(crate) fn to_value(&self) -> serde_json::Value {
+        serde_json::json!({
             "findings": self.0,
             "errors": self.count(Severity::Error),
             "warnings": self.count(Severity::Warning),
-        });
-        format!("{document:#}")
+        })
     }
 
     /// A row for each finding, its remedy below what it says; the numbers last.
@@ -132,7 +143,15 @@ mod tests {
     #[test]
     fn each_problem_is_shown_with_its_remedy() {
         let text = report().render();
-        for part in ["ok", "a:7441", "is slow", "→ Look at its disk.", "ERROR", "→ Start it.", "1 error(s), 1 warning(s)"] {
+        for part in [
+            "ok",
+            "a:7441",
+            "is slow",
+            "→ Look at its disk.",
+            "ERROR",
+            "→ Start it.",
+            "1 error(s), 1 warning(s)",
+        ] {
             assert!(text.contains(part), "{part}: {text}");
         }
     }
@@ -147,7 +166,7 @@ mod tests {
     /// Scripts count and filter by these keys.
     #[test]
     fn programs_read_findings_and_numbers() {
-        let value: serde_json::Value = serde_json::from_str(&report().to_json()).unwrap();
+        let value = report().to_value();
         assert_eq!((&value["errors"], &value["warnings"]), (&1.into(), &1.into()));
         assert_eq!(value["findings"][2]["severity"], "error");
         assert_eq!(value["findings"][2]["remedy"], "Start it.");

@@ -83,11 +83,19 @@ impl Host {
             Self::Unreadable(file, why) => vec![Finding::error(
                 file.display().to_string(),
                 format!("cannot be read: {why}"),
-                format!("As root: `chamois serve --check --config {}` says what is wrong with it.", file.display()),
+                format!(
+                    "As root: `chamois serve --check --config {}` says what is wrong with it.",
+                    file.display()
+                ),
             )],
             Self::Member(config) => vec![Finding::ok(
                 "this host",
-                format!("member {} of `{}`, by {}", config.id, config.cluster, config.file.display()),
+                format!(
+                    "member {} of `{}`, by {}",
+                    config.id,
+                    config.cluster,
+                    config.file.display()
+                ),
             )],
         }
     }
@@ -96,21 +104,37 @@ impl Host {
 impl HostConfig {
     fn of(file: &Path, value: &Value) -> Self {
         let at = |section: &str, key: &str| value.get(section).and_then(|section| section.get(key));
-        let path = |value: Option<&Value>| value.and_then(Value::as_str).filter(|p| !p.is_empty()).map(PathBuf::from);
+        let path = |value: Option<&Value>| {
+            value
+                .and_then(Value::as_str)
+                .filter(|p| !p.is_empty())
+                .map(PathBuf::from)
+        };
         let site = ["https-certificate", "client-ca"].map(|key| path(at("api", key)));
         let port = at("boot", "http-port").and_then(Value::as_integer);
         Self {
             file: file.to_owned(),
             cluster: text(value.get("cluster")),
-            id: at("member", "id").and_then(Value::as_integer).and_then(|id| id.try_into().ok()).unwrap_or(0),
+            id: at("member", "id")
+                .and_then(Value::as_integer)
+                .and_then(|id| id.try_into().ok())
+                .unwrap_or(0),
             data_dir: path(value.get("data-dir")),
             identity_dir: path(value.get("identity-dir")),
             loaders_dir: path(at("dhcp", "loaders-dir")),
-            https_listen: at("api", "https-listen").and_then(Value::as_str).and_then(|text| text.parse().ok()),
+            https_listen: at("api", "https-listen")
+                .and_then(Value::as_str)
+                .and_then(|text| text.parse().ok()),
             names: list(at("api", "names")),
             site_certificates: site.into_iter().flatten().collect(),
-            http_port: port.and_then(|port| port.try_into().ok()).unwrap_or(super::ports::HTTP_PORT),
-            networks: value.get("network").and_then(Value::as_array).map(|all| all.iter().map(network).collect()).unwrap_or_default(),
+            http_port: port
+                .and_then(|port| port.try_into().ok())
+                .unwrap_or(super::ports::HTTP_PORT),
+            networks: value
+                .get("network")
+                .and_then(Value::as_array)
+                .map(|all| all.iter().map(network).collect())
+                .unwrap_or_default(),
         }
     }
 }
@@ -118,7 +142,10 @@ impl HostConfig {
 fn network(value: &Value) -> Network {
     Network {
         name: text(value.get("name")),
-        service_address: value.get("service-address").and_then(Value::as_str).and_then(|text| text.parse().ok()),
+        service_address: value
+            .get("service-address")
+            .and_then(Value::as_str)
+            .and_then(|text| text.parse().ok()),
         roles: list(value.get("roles")),
     }
 }
@@ -128,7 +155,10 @@ fn text(value: Option<&Value>) -> String {
 }
 
 fn list(value: Option<&Value>) -> Vec<String> {
-    let all = value.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let all = value
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     all.iter().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
@@ -147,8 +177,14 @@ mod tests {
         std::fs::write(&file, EXAMPLE).unwrap();
         let host = Host::read(&file);
         let config = host.config().unwrap();
-        assert_eq!((config.cluster.as_str(), config.id, config.http_port), ("prod", 1, 8081));
-        assert_eq!(config.data_dir.as_deref(), Some(Path::new("/var/lib/chamois/data")));
+        assert_eq!(
+            (config.cluster.as_str(), config.id, config.http_port),
+            ("prod", 1, 8081)
+        );
+        assert_eq!(
+            config.data_dir.as_deref(),
+            Some(Path::new("/var/lib/chamois/data"))
+        );
         assert_eq!(config.loaders_dir.as_deref(), Some(Path::new("/usr/lib/ipxe")));
         assert_eq!(config.https_listen, Some("10.97.1.1:8443".parse().unwrap()));
         let boot = &config.networks[0];

@@ -21,17 +21,23 @@ pub(super) async fn check(around: &Around) -> Vec<Finding> {
         Err(note) => return vec![note],
     };
     let asked = async {
-        let mut components = ComponentServiceClient::new(connection.clone()).max_decoding_message_size(ANSWER_BYTES_MAX);
-        let mut interfaces = EthernetInterfaceServiceClient::new(connection).max_decoding_message_size(ANSWER_BYTES_MAX);
+        let mut components =
+            ComponentServiceClient::new(connection.clone()).max_decoding_message_size(ANSWER_BYTES_MAX);
+        let mut interfaces =
+            EthernetInterfaceServiceClient::new(connection).max_decoding_message_size(ANSWER_BYTES_MAX);
         let nodes = ListComponentsRequest {
             r#type: vec!["Node".into()],
             ..ListComponentsRequest::default()
         };
         let nodes = components.list_components(nodes).await?.into_inner().components;
-        let interfaces = interfaces.list_ethernet_interfaces(ListEthernetInterfacesRequest::default()).await?;
+        let interfaces = interfaces
+            .list_ethernet_interfaces(ListEthernetInterfacesRequest::default())
+            .await?;
         Ok::<_, CliError>(judge(&nodes, &interfaces.into_inner().interfaces))
     };
-    asked.await.unwrap_or_else(|error| vec![Finding::note("the inventory", first_line(&error))])
+    asked
+        .await
+        .unwrap_or_else(|error| vec![Finding::note("the inventory", first_line(&error))])
 }
 
 fn judge(nodes: &[Component], interfaces: &[EthernetInterface]) -> Vec<Finding> {
@@ -41,8 +47,18 @@ fn judge(nodes: &[Component], interfaces: &[EthernetInterface]) -> Vec<Finding> 
     }
     let own = |node: &&Component| of.get(node.id.as_str()).map(Vec::as_slice).unwrap_or_default();
     let nodes = || nodes.iter().filter(|node| node.enabled != Some(false));
-    let has_mac = |node: &&Component| own(node).iter().any(|interface| !interface.mac_address.is_empty());
-    let has_address = |node: &&Component| own(node).iter().any(|i| i.ip_addresses.iter().any(|address| !address.ip_address.is_empty()));
+    let has_mac = |node: &&Component| {
+        own(node)
+            .iter()
+            .any(|interface| !interface.mac_address.is_empty())
+    };
+    let has_address = |node: &&Component| {
+        own(node).iter().any(|i| {
+            i.ip_addresses
+                .iter()
+                .any(|address| !address.ip_address.is_empty())
+        })
+    };
     let found = [
         missing(
             "have no Ethernet interface",
@@ -62,7 +78,10 @@ fn judge(nodes: &[Component], interfaces: &[EthernetInterface]) -> Vec<Finding> 
     ];
     let found: Vec<Finding> = found.into_iter().flatten().collect();
     match found.is_empty() {
-        true => vec![Finding::ok("the inventory", format!("{} node(s) can be booted", nodes().count()))],
+        true => vec![Finding::ok(
+            "the inventory",
+            format!("{} node(s) can be booted", nodes().count()),
+        )],
         false => found,
     }
 }
@@ -74,7 +93,13 @@ fn missing<'a>(what: &str, nodes: impl Iterator<Item = &'a Component>, remedy: &
         folded.truncate(FOLDED_MAX);
         folded.push("…".to_owned());
     }
-    (!names.is_empty()).then(|| Finding::warning(format!("{} node(s)", names.len()), format!("{what}: {}", folded.join(",")), remedy))
+    (!names.is_empty()).then(|| {
+        Finding::warning(
+            format!("{} node(s)", names.len()),
+            format!("{what}: {}", folded.join(",")),
+            remedy,
+        )
+    })
 }
 
 #[cfg(test)]
@@ -107,13 +132,24 @@ mod tests {
 
     #[test]
     fn each_want_is_told_once_with_the_nodes_folded() {
-        let nodes = [node("x0c0s0b0n0", Some(1)), node("x0c0s1b0n0", None), node("x0c0s2b0n0", None)];
+        let nodes = [
+            node("x0c0s0b0n0", Some(1)),
+            node("x0c0s1b0n0", None),
+            node("x0c0s2b0n0", None),
+        ];
         let found = judge(&nodes, &[interface("x0c0s0b0n0", "")]);
         let of = |what: &str| found.iter().find(|f| f.what.starts_with(what)).unwrap();
-        assert!(of("have no Ethernet interface").what.ends_with("x0c0s[1-2]b0n0"), "{found:?}");
+        assert!(
+            of("have no Ethernet interface").what.ends_with("x0c0s[1-2]b0n0"),
+            "{found:?}"
+        );
         assert!(of("have no address").what.ends_with("x0c0s0b0n0"), "{found:?}");
         assert_eq!(of("have no NID").subject, "2 node(s)");
-        assert!(found.iter().all(|f| f.severity == Severity::Warning && !f.remedy.is_empty()));
+        assert!(
+            found
+                .iter()
+                .all(|f| f.severity == Severity::Warning && !f.remedy.is_empty())
+        );
     }
 
     #[test]

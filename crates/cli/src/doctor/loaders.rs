@@ -16,10 +16,16 @@ pub(super) fn check(around: &Around) -> Vec<Finding> {
     };
     let needs = |role: &str| config.networks.iter().any(|network| network.has_role(role));
     if !needs("dhcp") && !needs("tftp") {
-        return vec![Finding::ok("boot loaders", "are not needed: no network here has the role dhcp or tftp")];
+        return vec![Finding::ok(
+            "boot loaders",
+            "are not needed: no network here has the role dhcp or tftp",
+        )];
     }
     let folder = config.loaders_dir.as_deref().unwrap_or(Path::new(FOLDER));
-    let missing: Vec<&str> = USUAL.into_iter().filter(|name| !folder.join(name).is_file()).collect();
+    let missing: Vec<&str> = USUAL
+        .into_iter()
+        .filter(|name| !folder.join(name).is_file())
+        .collect();
     vec![judge(folder, &missing)]
 }
 
@@ -29,8 +35,16 @@ fn judge(folder: &Path, missing: &[&str]) -> Finding {
     let what = format!("has no {}", missing.join(" and no "));
     match missing.len() {
         0 => Finding::ok(about, "has the loaders for BIOS and UEFI"),
-        some if some == USUAL.len() => Finding::error(about, format!("{what}: no node finds a loader by this member"), remedy),
-        _ => Finding::warning(about, format!("{what}: those nodes find no loader by this member"), remedy),
+        some if some == USUAL.len() => Finding::error(
+            about,
+            format!("{what}: no node finds a loader by this member"),
+            remedy,
+        ),
+        _ => Finding::warning(
+            about,
+            format!("{what}: those nodes find no loader by this member"),
+            remedy,
+        ),
     }
 }
 
@@ -43,7 +57,9 @@ mod tests {
 
     fn found(files: &[&str], roles: &[&str]) -> Finding {
         let dir = tempfile::tempdir().unwrap();
-        files.iter().for_each(|name| std::fs::write(dir.path().join(name), "x").unwrap());
+        files
+            .iter()
+            .for_each(|name| std::fs::write(dir.path().join(name), "x").unwrap());
         let mut around = with(Vec::new());
         around.host = Host::Member(Box::new(HostConfig {
             loaders_dir: Some(dir.path().to_owned()),
@@ -61,7 +77,10 @@ mod tests {
         assert_eq!(found(&USUAL, &["dhcp"]).severity, Severity::Ok);
         let one = found(&["snponly.efi"], &["tftp"]);
         assert_eq!(one.severity, Severity::Warning);
-        assert!(one.what.contains("undionly.kpxe") && one.remedy.contains("ipxe"), "{one:?}");
+        assert!(
+            one.what.contains("undionly.kpxe") && one.remedy.contains("ipxe"),
+            "{one:?}"
+        );
         assert_eq!(found(&[], &["dhcp"]).severity, Severity::Error);
     }
 

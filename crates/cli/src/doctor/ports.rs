@@ -36,7 +36,10 @@ pub(super) async fn check(around: &Around) -> Vec<Finding> {
     let is_ok = |finding: &Finding| finding.severity == Severity::Ok;
     if found.iter().all(is_ok) {
         let all: Vec<String> = found.iter().map(|finding| finding.subject.clone()).collect();
-        return vec![Finding::ok(format!("{} ports", all.len()), format!("all answer: {}", all.join(", ")))];
+        return vec![Finding::ok(
+            format!("{} ports", all.len()),
+            format!("all answer: {}", all.join(", ")),
+        )];
     }
     found.retain(|finding| !is_ok(finding));
     found
@@ -49,7 +52,11 @@ fn wanted(around: &Around) -> BTreeSet<Port> {
         wanted.insert(grpc(&member.endpoint));
     }
     for status in around.statuses() {
-        for member in status.members.iter().filter(|member| !member.api_address.is_empty()) {
+        for member in status
+            .members
+            .iter()
+            .filter(|member| !member.api_address.is_empty())
+        {
             wanted.insert(grpc(&member.api_address));
             wanted.extend(https(&member.api_address));
             // only members are to reach each other's peer port, and a firewall may see to that
@@ -57,13 +64,21 @@ fn wanted(around: &Around) -> BTreeSet<Port> {
                 wanted.insert(peer(&member.peer_address));
             }
         }
-        for address in status.held_addresses.iter().filter_map(|address| address.parse().ok()) {
+        for address in status
+            .held_addresses
+            .iter()
+            .filter_map(|address| address.parse().ok())
+        {
             wanted.insert(nodes(address, HTTP_PORT));
         }
     }
     if let Some(config) = around.host.config() {
         let boots = config.networks.iter().filter(|network| network.has_role("boot"));
-        wanted.extend(boots.filter_map(|network| network.service_address).map(|address| nodes(address, config.http_port)));
+        wanted.extend(
+            boots
+                .filter_map(|network| network.service_address)
+                .map(|address| nodes(address, config.http_port)),
+        );
     }
     wanted
 }
@@ -157,8 +172,13 @@ mod tests {
     #[test]
     fn everything_that_members_name_is_wanted_and_peers_only_between_members() {
         let mut around = with(vec![Ok(status("10.0.0.1:7441"))]);
-        let addresses = |around: &Around| -> Vec<String> { wanted(around).into_iter().map(|port| port.address).collect() };
-        assert_eq!(addresses(&around), ["10.0.0.1:7441", "10.0.0.1:8443", "10.9.0.1:8081"]);
+        let addresses = |around: &Around| -> Vec<String> {
+            wanted(around).into_iter().map(|port| port.address).collect()
+        };
+        assert_eq!(
+            addresses(&around),
+            ["10.0.0.1:7441", "10.0.0.1:8443", "10.9.0.1:8081"]
+        );
         around.host = Host::Member(Box::new(HostConfig {
             http_port: HTTP_PORT,
             ..HostConfig::default()

@@ -30,15 +30,27 @@ pub(super) async fn by(address: &str, authorities: &[CertificateDer<'static>]) -
 
 async fn shake_hands(address: &str, authorities: &[CertificateDer<'static>]) -> Result<Presented, String> {
     let (host, _) = address.rsplit_once(':').ok_or("no port in it")?;
-    let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(|error| error.to_string())?;
+    let name =
+        ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(|error| error.to_string())?;
     let recorder = Arc::new(Recorder::trusting(authorities)?);
     let config = ClientConfig::builder_with_provider(crypto_provider());
-    let config = config.with_safe_default_protocol_versions().map_err(|error| error.to_string())?;
+    let config = config
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?;
     let verifier = Arc::clone(&recorder) as Arc<dyn ServerCertVerifier>;
-    let config = config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
-    let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
+    let config = config
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
+    let stream = TcpStream::connect(address)
+        .await
+        .map_err(|error| error.to_string())?;
     let shaken = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
-    let presented = recorder.presented.lock().ok().and_then(|mut presented| presented.take());
+    let presented = recorder
+        .presented
+        .lock()
+        .ok()
+        .and_then(|mut presented| presented.take());
     match (presented, shaken) {
         (Some(presented), _) => Ok(presented),
         (None, Err(error)) => Err(error.to_string()),
@@ -136,8 +148,13 @@ mod tests {
         let names = names.iter().map(|name| (*name).to_owned()).collect();
         let issued = ca.issue_member(1, names, issued).unwrap();
         let key = PrivateKeyDer::from_pem_slice(issued.key_pem.as_bytes()).unwrap();
-        let config = ServerConfig::builder_with_provider(crypto_provider()).with_safe_default_protocol_versions().unwrap();
-        let config = config.with_no_client_auth().with_single_cert(vec![der(&issued.certificate_pem)], key).unwrap();
+        let config = ServerConfig::builder_with_provider(crypto_provider())
+            .with_safe_default_protocol_versions()
+            .unwrap();
+        let config = config
+            .with_no_client_auth()
+            .with_single_cert(vec![der(&issued.certificate_pem)], key)
+            .unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         tokio::spawn(async move {
@@ -164,7 +181,11 @@ mod tests {
         let ca = authority();
         let expired = port(&ca, &["127.0.0.1"], SystemTime::now() - 3900 * DAY).await;
         let misnamed = port(&ca, &["10.1.1.1"], SystemTime::now()).await;
-        for (address, trusted, word) in [(&expired, &ca, "expired"), (&misnamed, &ca, "name"), (&misnamed, &authority(), "")] {
+        for (address, trusted, word) in [
+            (&expired, &ca, "expired"),
+            (&misnamed, &ca, "name"),
+            (&misnamed, &authority(), ""),
+        ] {
             let presented = by(address, &[der(trusted.certificate_pem())]).await.unwrap();
             let problem = presented.verified.unwrap_err().to_lowercase();
             assert!(problem.contains(word), "{word}: {problem}");

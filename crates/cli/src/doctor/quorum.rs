@@ -20,7 +20,10 @@ pub(super) fn check(around: &Around) -> Vec<Finding> {
         };
     };
     let mut found = Vec::new();
-    match statuses.iter().find(|status| status.leader_id == status.member_id && status.leader_id != 0) {
+    match statuses
+        .iter()
+        .find(|status| status.leader_id == status.member_id && status.leader_id != 0)
+    {
         Some(leader) => found.extend(by_leader(leader)),
         None => found.push(without_leader(first, statuses.len())),
     }
@@ -31,13 +34,20 @@ pub(super) fn check(around: &Around) -> Vec<Finding> {
 
 fn nobody(asked: usize) -> Finding {
     let remedy = "If a majority of the hosts is lost for good, `chamois recover` on the one that is furthest; else start them.";
-    Finding::error("the cluster", format!("none of {asked} member(s) answers"), remedy)
+    Finding::error(
+        "the cluster",
+        format!("none of {asked} member(s) answers"),
+        remedy,
+    )
 }
 
 fn without_leader(status: &ClusterStatus, answered: usize) -> Finding {
     let voters = status.members.iter().filter(|member| member.voter).count();
-    let what = format!("no leader among those that answer ({answered} of {voters} voters are needed by a majority of them)");
-    let remedy = "Nothing can be written; nodes boot on. Start the members that are away, and see `ports` below.";
+    let what = format!(
+        "no leader among those that answer ({answered} of {voters} voters are needed by a majority of them)"
+    );
+    let remedy =
+        "Nothing can be written; nodes boot on. Start the members that are away, and see `ports` below.";
     match status.leader_id {
         0 => Finding::error("the cluster", what, remedy),
         leader => Finding::warning(
@@ -52,18 +62,31 @@ fn without_leader(status: &ClusterStatus, answered: usize) -> Finding {
 fn by_leader(leader: &ClusterStatus) -> Vec<Finding> {
     let voters: Vec<&MemberStatus> = leader.members.iter().filter(|member| member.voter).collect();
     let there = voters.iter().filter(|member| is_there(member)).count();
-    let summary = format!("member {} leads, {there} of {} voters answer it", leader.leader_id, voters.len());
+    let summary = format!(
+        "member {} leads, {there} of {} voters answer it",
+        leader.leader_id,
+        voters.len()
+    );
     let majority = voters.len() / 2 + 1;
     let mut found = vec![match there {
-        there if there < majority => {
-            Finding::error("the cluster", summary, "No majority: start the members that are away.")
-        }
-        there if there == majority && voters.len() > 2 => {
-            Finding::warning("the cluster", summary, "One more that is lost, and nothing can be written.")
-        }
+        there if there < majority => Finding::error(
+            "the cluster",
+            summary,
+            "No majority: start the members that are away.",
+        ),
+        there if there == majority && voters.len() > 2 => Finding::warning(
+            "the cluster",
+            summary,
+            "One more that is lost, and nothing can be written.",
+        ),
         _ => Finding::ok("the cluster", summary),
     }];
-    found.extend(leader.members.iter().filter_map(|member| missing_or_behind(leader, member)));
+    found.extend(
+        leader
+            .members
+            .iter()
+            .filter_map(|member| missing_or_behind(leader, member)),
+    );
     found
 }
 
@@ -84,7 +107,9 @@ fn missing_or_behind(leader: &ClusterStatus, member: &MemberStatus) -> Option<Fi
         );
         return Some(Finding::error(about, since, remedy));
     }
-    let behind = leader.last_log_index.saturating_sub(member.matched_index.unwrap_or(0));
+    let behind = leader
+        .last_log_index
+        .saturating_sub(member.matched_index.unwrap_or(0));
     (behind > BEHIND_MAX).then(|| {
         let what = format!("is {behind} entries behind");
         Finding::warning(about, what, "Its disk or its network is slow: see `disk` below.")
@@ -112,7 +137,11 @@ fn other_digests(statuses: &[&ClusterStatus]) -> Vec<Finding> {
                 status.applied_index, other.member_id
             );
             let remedy = "Keep its data-dir, stop it, and join its host anew: `chamois support-bundle` on both, and report it.";
-            found.push(Finding::error(format!("member {}", status.member_id), what, remedy));
+            found.push(Finding::error(
+                format!("member {}", status.member_id),
+                what,
+                remedy,
+            ));
         }
     }
     found
@@ -149,14 +178,21 @@ mod tests {
 
     #[test]
     fn three_that_answer_are_well() {
-        assert_eq!(severities(vec![leader(&[Some(0), Some(5), Some(5)])]), [Severity::Ok]);
+        assert_eq!(
+            severities(vec![leader(&[Some(0), Some(5), Some(5)])]),
+            [Severity::Ok]
+        );
     }
 
     #[test]
     fn one_of_three_that_is_away_is_an_error_with_both_remedies() {
         let around = with(vec![Ok(leader(&[Some(0), Some(5), Some(60_000)]))]);
         let found = check(&around);
-        assert_eq!(found[0].severity, Severity::Warning, "the next one costs the majority");
+        assert_eq!(
+            found[0].severity,
+            Severity::Warning,
+            "the next one costs the majority"
+        );
         assert_eq!(found[1].severity, Severity::Error);
         assert!(found[1].what.contains("60 s"), "{found:?}");
         assert!(found[1].remedy.contains("member replace 3"), "{found:?}");
@@ -199,15 +235,27 @@ mod tests {
             applied_index: 7,
             ..status.clone()
         };
-        let around = with(vec![Ok(digest(1, "aa")), Ok(digest(2, "aa")), Ok(digest(3, "bb"))]);
+        let around = with(vec![
+            Ok(digest(1, "aa")),
+            Ok(digest(2, "aa")),
+            Ok(digest(3, "bb")),
+        ]);
         let found = check(&around);
-        assert!(found.iter().any(|f| f.subject == "member 2" && f.what.contains("5000 entries behind")), "{found:?}");
+        assert!(
+            found
+                .iter()
+                .any(|f| f.subject == "member 2" && f.what.contains("5000 entries behind")),
+            "{found:?}"
+        );
         let differs: Vec<_> = found.iter().filter(|f| f.what.contains("another one")).collect();
         assert_eq!((differs.len(), differs[0].subject.as_str()), (1, "member 3"));
     }
 
     #[test]
     fn one_voter_alone_is_warned_of() {
-        assert_eq!(severities(vec![leader(&[Some(0)])]), [Severity::Ok, Severity::Warning]);
+        assert_eq!(
+            severities(vec![leader(&[Some(0)])]),
+            [Severity::Ok, Severity::Warning]
+        );
     }
 }

@@ -17,7 +17,10 @@ pub(super) fn check(around: &Around) -> Vec<Finding> {
         levels.entry(status.feature_level).or_default().push(id);
     }
     let Some(newest) = by_version.keys().max_by_key(|version| numbers(version)).copied() else {
-        return vec![Finding::ok("this client", format!("is {OWN}; no member says what it is"))];
+        return vec![Finding::ok(
+            "this client",
+            format!("is {OWN}; no member says what it is"),
+        )];
     };
     let mut found = Vec::new();
     for (version, members) in &by_version {
@@ -48,13 +51,20 @@ fn told(levels: &BTreeMap<u32, Vec<String>>) -> String {
 fn client(newest: &str) -> Option<Finding> {
     (OWN != newest).then(|| {
         let what = format!("is {OWN}, the members are {newest}");
-        Finding::warning("this client", what, "Install the members' version here: an older client does not know all that they do.")
+        Finding::warning(
+            "this client",
+            what,
+            "Install the members' version here: an older client does not know all that they do.",
+        )
     })
 }
 
 /// `0.10.0` after `0.9.9`.
 fn numbers(version: &str) -> Vec<u64> {
-    version.split(['.', '-']).map(|part| part.parse().unwrap_or(0)).collect()
+    version
+        .split(['.', '-'])
+        .map(|part| part.parse().unwrap_or(0))
+        .collect()
 }
 
 #[cfg(test)]
@@ -65,7 +75,11 @@ mod tests {
     use super::super::finding::Severity;
     use super::*;
 
-    fn member(member_id: u64, version: &str, feature_level: u32) -> Result<ClusterStatus, crate::error::CliError> {
+    fn member(
+        member_id: u64,
+        version: &str,
+        feature_level: u32,
+    ) -> Result<ClusterStatus, crate::error::CliError> {
         Ok(ClusterStatus {
             member_id,
             version: version.into(),
@@ -78,7 +92,10 @@ mod tests {
     fn one_version_everywhere_is_well() {
         let found = check(&with(vec![member(1, OWN, 8), member(2, OWN, 8)]));
         assert_eq!(found.len(), 1);
-        assert_eq!((found[0].severity, found[0].subject.as_str()), (Severity::Ok, "member 1, 2"));
+        assert_eq!(
+            (found[0].severity, found[0].subject.as_str()),
+            (Severity::Ok, "member 1, 2")
+        );
     }
 
     /// 0.10 is newer than 0.9, although it sorts before it.
@@ -88,8 +105,17 @@ mod tests {
         let old = found.iter().find(|f| f.subject == "member 1").unwrap();
         assert_eq!(old.severity, Severity::Warning);
         assert!(old.what.contains("others are 0.10.1"), "{old:?}");
-        assert!(found.iter().any(|f| f.subject == "this client" && f.severity == Severity::Warning));
-        assert!(found.iter().any(|f| f.what.contains("6 (member 1); 7 (member 2)")), "{found:?}");
+        assert!(
+            found
+                .iter()
+                .any(|f| f.subject == "this client" && f.severity == Severity::Warning)
+        );
+        assert!(
+            found
+                .iter()
+                .any(|f| f.what.contains("6 (member 1); 7 (member 2)")),
+            "{found:?}"
+        );
     }
 
     #[test]

@@ -15,7 +15,11 @@ const LEVEL: i32 = 3;
 /// # Errors
 /// What the file system says; nothing is left behind then.
 pub(super) fn write(out: &Path, pieces: &[Piece], at_s: u64) -> std::io::Result<()> {
-    let file = std::fs::File::options().write(true).create_new(true).mode(OWNER_ONLY).open(out)?;
+    let file = std::fs::File::options()
+        .write(true)
+        .create_new(true)
+        .mode(OWNER_ONLY)
+        .open(out)?;
     let written = into(file, pieces, at_s);
     if written.is_err() {
         // a part of it helps nobody
@@ -32,7 +36,11 @@ fn into(file: std::fs::File, pieces: &[Piece], at_s: u64) -> std::io::Result<()>
         header.set_mode(OWNER_ONLY);
         header.set_mtime(at_s);
         header.set_size(u64::try_from(piece.text.len()).map_err(std::io::Error::other)?);
-        archive.append_data(&mut header, Path::new("chamois-support").join(&piece.name), piece.text.as_bytes())?;
+        archive.append_data(
+            &mut header,
+            Path::new("chamois-support").join(&piece.name),
+            piece.text.as_bytes(),
+        )?;
     }
     let mut file = archive.into_inner()?.finish()?;
     file.flush()?;
@@ -58,8 +66,16 @@ mod tests {
     fn what_is_put_in_comes_out_and_only_its_owner_reads_it() {
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("a.tar.zst");
-        write(&out, &[piece("doctor.txt", "well"), piece("metrics/a.prom", "x 1\n")], 7).unwrap();
-        assert_eq!(std::fs::metadata(&out).unwrap().permissions().mode() & 0o777, OWNER_ONLY);
+        write(
+            &out,
+            &[piece("doctor.txt", "well"), piece("metrics/a.prom", "x 1\n")],
+            7,
+        )
+        .unwrap();
+        assert_eq!(
+            std::fs::metadata(&out).unwrap().permissions().mode() & 0o777,
+            OWNER_ONLY
+        );
         let mut archive = tar::Archive::new(zstd::Decoder::new(std::fs::File::open(&out).unwrap()).unwrap());
         let mut found = Vec::new();
         for entry in archive.entries().unwrap() {
@@ -68,8 +84,14 @@ mod tests {
             entry.read_to_string(&mut text).unwrap();
             found.push((entry.path().unwrap().display().to_string(), text));
         }
-        let expected = [("chamois-support/doctor.txt", "well"), ("chamois-support/metrics/a.prom", "x 1\n")];
-        assert_eq!(found, expected.map(|(name, text)| (name.to_owned(), text.to_owned())));
+        let expected = [
+            ("chamois-support/doctor.txt", "well"),
+            ("chamois-support/metrics/a.prom", "x 1\n"),
+        ];
+        assert_eq!(
+            found,
+            expected.map(|(name, text)| (name.to_owned(), text.to_owned()))
+        );
     }
 
     #[test]
@@ -77,7 +99,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("a");
         std::fs::write(&out, "mine").unwrap();
-        assert_eq!(write(&out, &[], 0).unwrap_err().kind(), std::io::ErrorKind::AlreadyExists);
+        assert_eq!(
+            write(&out, &[], 0).unwrap_err().kind(),
+            std::io::ErrorKind::AlreadyExists
+        );
         assert_eq!(std::fs::read_to_string(&out).unwrap(), "mine");
     }
 }

@@ -24,7 +24,11 @@ pub(super) fn shown(file: &Path) -> String {
             toml::to_string_pretty(&table).unwrap_or_else(|error| format!("cannot be shown: {error}\n"))
         }
         // what cannot be read may be a secret with a quotation mark too few
-        Err(error) => format!("{} is no TOML and not shown: {}\n", file.display(), error.message()),
+        Err(error) => format!(
+            "{} is no TOML and not shown: {}\n",
+            file.display(),
+            error.message()
+        ),
     }
 }
 
@@ -36,10 +40,15 @@ pub(super) fn secret_files(file: &Path) -> Vec<PathBuf> {
     named(&Value::Table(table.clone()), &mut files);
     let identity = table.get("identity-dir").and_then(Value::as_str).map(Path::new);
     let folders = identity.into_iter().chain(file.parent());
-    for entry in folders.filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten() {
+    for entry in folders
+        .filter_map(|folder| std::fs::read_dir(folder).ok())
+        .flatten()
+        .flatten()
+    {
         let path = entry.path();
         let ending = path.extension().and_then(|ending| ending.to_str());
-        let is_secret = matches!(ending, Some("key" | "token" | "secret" | "cred")) || path.ends_with("recovery-kit.toml");
+        let is_secret = matches!(ending, Some("key" | "token" | "secret" | "cred"))
+            || path.ends_with("recovery-kit.toml");
         files.extend(is_secret.then_some(path));
     }
     files
@@ -49,7 +58,8 @@ fn named(value: &Value, files: &mut Vec<PathBuf>) {
     match value {
         Value::Table(table) => {
             for (key, value) in table {
-                let is_file = key.ends_with("secret-file") || key.ends_with("key-file") || key.ends_with("-key");
+                let is_file =
+                    key.ends_with("secret-file") || key.ends_with("key-file") || key.ends_with("-key");
                 if let Some(path) = value.as_str().filter(|_| is_file) {
                     files.push(path.into());
                 }
@@ -69,10 +79,12 @@ fn known_keys() -> BTreeSet<&'static str> {
             Some(section) => section.trim_matches(['[', ']']).rsplit('.').next()?,
             None => line.split_once(" = ")?.0,
         };
-        let is_key = key.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+        let is_key = key
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
         is_key.then_some(key)
     });
-    keys.flat_map(|key| [Some(key), None].into_iter().flatten()).collect()
+    keys.collect()
 }
 
 fn clean(table: &mut toml::Table, known: &BTreeSet<&str>) {
@@ -104,7 +116,10 @@ fn each_table(value: &mut Value, known: &BTreeSet<&str>) {
 
 fn keep_program(value: &mut Value) {
     if let Value::Array(words) = value {
-        words.iter_mut().skip(1).for_each(|word| *word = Value::String(REMOVED.to_owned()));
+        words
+            .iter_mut()
+            .skip(1)
+            .for_each(|word| *word = Value::String(REMOVED.to_owned()));
     }
 }
 

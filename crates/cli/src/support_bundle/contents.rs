@@ -45,10 +45,22 @@ pub(super) async fn gather(global: &GlobalArgs, config: &Path, journal_lines: u3
     let around = Around::look(global, config).await;
     let report = Box::pin(doctor::examine(global, config)).await;
     let mut pieces = vec![
-        Piece::new("doctor.txt", "what `chamois doctor` finds", format!("{}\n", report.render())),
-        Piece::new("doctor.json", "the same for programs", format!("{}\n", report.to_json())),
+        Piece::new(
+            "doctor.txt",
+            "what `chamois doctor` finds",
+            format!("{}\n", report.render()),
+        ),
+        Piece::new(
+            "doctor.json",
+            "the same for programs",
+            format!("{:#}\n", report.to_value()),
+        ),
         Piece::new("host.txt", "this host: version, system, time", about_host().await),
-        Piece::new("chamois.toml", "this host's configuration; of keys that may hold secrets only the names", configuration::shown(config)),
+        Piece::new(
+            "chamois.toml",
+            "this host's configuration; of keys that may hold secrets only the names",
+            configuration::shown(config),
+        ),
     ];
     for member in &around.members {
         let name = file_name(&member.endpoint);
@@ -56,13 +68,27 @@ pub(super) async fn gather(global: &GlobalArgs, config: &Path, journal_lines: u3
             Ok(status) => output::to_json(STATUS, status).unwrap_or_else(|error| error.to_string()),
             Err(error) => error.to_string(),
         };
-        pieces.push(Piece::new(format!("members/{name}.json"), "what a member says of itself and the others", format!("{status}\n")));
-        let metrics = metrics(&around, &member.endpoint).await.unwrap_or_else(|error| format!("# {error}\n"));
-        pieces.push(Piece::new(format!("metrics/{name}.prom"), "what it has counted since it started", metrics));
+        pieces.push(Piece::new(
+            format!("members/{name}.json"),
+            "what a member says of itself and the others",
+            format!("{status}\n"),
+        ));
+        let metrics = metrics(&around, &member.endpoint)
+            .await
+            .unwrap_or_else(|error| format!("# {error}\n"));
+        pieces.push(Piece::new(
+            format!("metrics/{name}.prom"),
+            "what it has counted since it started",
+            metrics,
+        ));
     }
     for unit in UNITS {
         let journal = journal(unit, journal_lines).await;
-        pieces.push(Piece::new(format!("journal/{unit}.log"), "the end of this host's journal of the unit", journal));
+        pieces.push(Piece::new(
+            format!("journal/{unit}.log"),
+            "the end of this host's journal of the unit",
+            journal,
+        ));
     }
     let scrub = scrub(global, config);
     for piece in &mut pieces {
@@ -73,8 +99,14 @@ pub(super) async fn gather(global: &GlobalArgs, config: &Path, journal_lines: u3
 }
 
 fn list(pieces: &[Piece]) -> Piece {
-    let lines = pieces.iter().map(|piece| format!("{:>9} {:<28} {}\n", piece.text.len(), piece.name, piece.what));
-    let text = format!("What is in here, made by chamois {}:\n{}", env!("CARGO_PKG_VERSION"), lines.collect::<String>());
+    let lines = pieces
+        .iter()
+        .map(|piece| format!("{:>9} {:<28} {}\n", piece.text.len(), piece.name, piece.what));
+    let text = format!(
+        "What is in here, made by chamois {}:\n{}",
+        env!("CARGO_PKG_VERSION"),
+        lines.collect::<String>()
+    );
     Piece::new("CONTENTS", "this list", text)
 }
 
@@ -82,13 +114,24 @@ fn list(pieces: &[Piece]) -> Piece {
 fn scrub(global: &GlobalArgs, config: &Path) -> Scrub {
     let mut files: Vec<PathBuf> = configuration::secret_files(config);
     files.extend(global.token_file.clone());
-    files.extend(global.client_certificate.as_ref().map(|file| file.with_extension("key")));
+    files.extend(
+        global
+            .client_certificate
+            .as_ref()
+            .map(|file| file.with_extension("key")),
+    );
     Scrub::knowing(files.iter().map(PathBuf::as_path), token_of_environment())
 }
 
 /// `10.0.0.1:7441` as the name of a file.
 fn file_name(endpoint: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' };
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') {
+            c
+        } else {
+            '_'
+        }
+    };
     endpoint.chars().map(plain).collect()
 }
 
@@ -107,11 +150,20 @@ async fn about_host() -> String {
         env!("CARGO_PKG_VERSION"),
         utc::timestamp(utc::unix_ms(SystemTime::now()))
     );
-    for file in ["/etc/os-release", "/proc/version", "/proc/loadavg", "/proc/meminfo"] {
+    for file in [
+        "/etc/os-release",
+        "/proc/version",
+        "/proc/loadavg",
+        "/proc/meminfo",
+    ] {
         let content = std::fs::read_to_string(file).unwrap_or_else(|error| format!("{error}\n"));
         text.push_str(&format!("\n== {file}\n{content}"));
     }
-    for (program, arguments) in [("ip", ["-brief", "address"]), ("timedatectl", ["status", "--no-pager"]), ("df", ["-h", "-T"])] {
+    for (program, arguments) in [
+        ("ip", ["-brief", "address"]),
+        ("timedatectl", ["status", "--no-pager"]),
+        ("df", ["-h", "-T"]),
+    ] {
         let said = said_by(program, &arguments).await;
         text.push_str(&format!("\n== {program} {}\n{said}", arguments.join(" ")));
     }
@@ -120,7 +172,19 @@ async fn about_host() -> String {
 
 async fn journal(unit: &str, lines: u32) -> String {
     let lines = lines.to_string();
-    said_by("journalctl", &["--no-pager", "--quiet", "--output=short-iso", "--lines", &lines, "--unit", unit]).await
+    said_by(
+        "journalctl",
+        &[
+            "--no-pager",
+            "--quiet",
+            "--output=short-iso",
+            "--lines",
+            &lines,
+            "--unit",
+            unit,
+        ],
+    )
+    .await
 }
 
 /// What a program of this host prints; or why it does not.
@@ -157,7 +221,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_program_that_is_not_there_says_so_in_its_place() {
-        assert!(said_by("nonexistent-program", &[]).await.contains("nonexistent-program: "));
+        assert!(
+            said_by("nonexistent-program", &[])
+                .await
+                .contains("nonexistent-program: ")
+        );
         assert_eq!(said_by("echo", &["a"]).await, "a\n");
     }
 }

@@ -10,7 +10,15 @@ const SECRET_BYTES_MIN: usize = 8;
 const SECRET_FILE_BYTES_MAX: u64 = 64 << 10;
 /// What follows one of these words and `=` or `:` is a secret, whatever it is.
 const WORDS: [&str; 9] = [
-    "password", "passwd", "secret", "token", "authorization", "api-key", "apikey", "credential", "cookie",
+    "password",
+    "passwd",
+    "secret",
+    "token",
+    "authorization",
+    "api-key",
+    "apikey",
+    "credential",
+    "cookie",
 ];
 /// What begins so is a token: a JWT, ours that admit members, and those of API tokens.
 const PREFIXES: [&str; 3] = ["eyJ", "chamois-join-", "chamois-token-"];
@@ -23,12 +31,22 @@ pub(super) struct Scrub {
 
 impl Scrub {
     /// Every line of these files is a secret, and so are these values. What cannot be read is not known, and not in a text either.
-    pub(super) fn knowing<'a>(files: impl IntoIterator<Item = &'a Path>, values: impl IntoIterator<Item = String>) -> Self {
+    pub(super) fn knowing<'a>(
+        files: impl IntoIterator<Item = &'a Path>,
+        values: impl IntoIterator<Item = String>,
+    ) -> Self {
         let mut known: Vec<String> = values.into_iter().collect();
         for file in files {
             let is_small = std::fs::metadata(file).is_ok_and(|about| about.len() <= SECRET_FILE_BYTES_MAX);
-            let text = is_small.then(|| std::fs::read_to_string(file).ok()).flatten().unwrap_or_default();
-            known.extend(text.lines().filter(|line| !line.starts_with("-----")).map(|line| line.trim().to_owned()));
+            let text = is_small
+                .then(|| std::fs::read_to_string(file).ok())
+                .flatten()
+                .unwrap_or_default();
+            known.extend(
+                text.lines()
+                    .filter(|line| !line.starts_with("-----"))
+                    .map(|line| line.trim().to_owned()),
+            );
         }
         known.retain(|secret| secret.len() >= SECRET_BYTES_MIN);
         // the longest first: a part of a secret must not keep the rest of it from being found
@@ -78,7 +96,11 @@ fn line(line: &str) -> String {
 }
 
 fn is_end(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '"' | '\'' | ',' | ';' | '<' | '>' | '(' | ')' | '=' | '{' | '}')
+    c.is_whitespace()
+        || matches!(
+            c,
+            '"' | '\'' | ',' | ';' | '<' | '>' | '(' | ')' | '=' | '{' | '}'
+        )
 }
 
 fn is_token(word: &str) -> bool {
@@ -115,26 +137,40 @@ fn values_of_words(line: &str) -> String {
 fn next_value(lower: &str, from: usize) -> Option<(usize, usize)> {
     let mut from = from;
     loop {
-        let found = WORDS.iter().filter_map(|word| Some((lower[from..].find(word)?, word.len()))).min()?;
-        let after = from + found.0 + found.1;
-        let rest = &lower[after..];
-        let skipped = rest.trim_start_matches(['"', '\'', ' ', '_', '-']);
-        match skipped.strip_prefix(['=', ':']) {
-            // a path to a secret is none, nor is a value that is empty
-            Some(value) => {
-                let value = value.trim_start_matches([' ', '"', '\'', '=']);
-                let begin = lower.len() - value.len();
-                let is_header = found.1 == "authorization".len() || value.starts_with("bearer ") || value.starts_with("basic ");
-                let ends = |c: char| c == '"' || c == '\'' || c == '\n' || (!is_header && (c.is_whitespace() || c == ',' || c == '}'));
-                let length = value.find(ends).unwrap_or(value.len());
-                if length > 0 && !value.starts_with('/') && !value.starts_with(REMOVED) {
-                    return Some((begin, begin + length));
-                }
-                from = after;
-            }
-            None => from = after,
+        let found = WORDS
+            .iter()
+            .filter_map(|word| Some((lower[from..].find(word)?, *word)));
+        let (at, word) = found.min()?;
+        let after = from + at + word.len();
+        if let Some(value) = value_after(&lower[after..], word) {
+            return Some((after + value.0, after + value.1));
         }
+        from = after;
     }
+}
+
+/// The same in what follows the word.
+fn value_after(rest: &str, word: &str) -> Option<(usize, usize)> {
+    let value = rest
+        .trim_start_matches(['"', '\'', ' ', '_', '-'])
+        .strip_prefix(['=', ':'])?;
+    let value = value.trim_start_matches([' ', '=']);
+    let (value, quote) = match value.chars().next() {
+        Some(quote @ ('"' | '\'')) => (&value[1..], Some(quote)),
+        _ => (value, None),
+    };
+    // a header's value is all of its line
+    let is_header = word == "authorization" || value.starts_with("bearer ") || value.starts_with("basic ");
+    let ends = |c: char| match quote {
+        _ if c == '\n' => true,
+        Some(quote) => c == quote,
+        None => !is_header && (c.is_whitespace() || matches!(c, ',' | '}')),
+    };
+    let length = value.find(ends).unwrap_or(value.len());
+    // a path to a secret is none, nor is a value that is empty
+    let is_secret = length > 0 && !value.starts_with('/') && !value.starts_with(REMOVED);
+    let begin = rest.len() - value.len();
+    is_secret.then_some((begin, begin + length))
 }
 
 #[cfg(test)]
@@ -151,10 +187,22 @@ mod tests {
             ("password=hunter22 host=a", "password=[removed] host=a"),
             (r#"{"token":"abc123","id":7}"#, r#"{"token":"[removed]","id":7}"#),
             ("Authorization: Bearer abc.def", "Authorization: [removed]"),
-            ("url https://ada:hunter22@smd.example/x", "url https://[removed]@smd.example/x"),
-            ("got eyJhbGciOiJFUzI1NiJ9.eyJzdWIi.c2ln from a", "got [removed] from a"),
-            ("join --token chamois-join-1.znaqb0LXXDpewTGFqlUc now", "join --token [removed] now"),
-            ("client_secret: \"s3cr3t value\"", "client_secret: \"[removed] value\""),
+            (
+                "url https://ada:hunter22@smd.example/x",
+                "url https://[removed]@smd.example/x",
+            ),
+            (
+                "got eyJhbGciOiJFUzI1NiJ9.eyJzdWIi.c2ln from a",
+                "got [removed] from a",
+            ),
+            (
+                "join --token chamois-join-1.znaqb0LXXDpewTGFqlUc now",
+                "join --token [removed] now",
+            ),
+            (
+                "client_secret: \"s3cr3t value\", b",
+                "client_secret: \"[removed]\", b",
+            ),
         ] {
             assert_eq!(clean(text), left);
         }
@@ -176,7 +224,10 @@ mod tests {
     #[test]
     fn a_private_key_goes_whole_and_a_certificate_stays() {
         let text = "a\n-----BEGIN PRIVATE KEY-----\nMIGHAgEA\n-----END PRIVATE KEY-----\nb\n-----BEGIN CERTIFICATE-----\nMIIB\n";
-        assert_eq!(clean(text), "a\n[removed]\nb\n-----BEGIN CERTIFICATE-----\nMIIB\n");
+        assert_eq!(
+            clean(text),
+            "a\n[removed]\nb\n-----BEGIN CERTIFICATE-----\nMIIB\n"
+        );
     }
 
     /// A secret that looks like nothing is found because this host has it in a file.
