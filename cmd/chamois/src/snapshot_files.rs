@@ -58,9 +58,11 @@ pub enum SnapshotError {
 /// `File` for one that is damaged.
 pub fn inspect(global: &GlobalArgs, args: &InspectArgs) -> Result<(), SnapshotError> {
     let found = read(&args.file)?;
-    match global.output.is_document() {
-        true => println!("{}", cli::value_document(global.output, &to_json(&found))),
-        false => print!("{}", describe(&found)),
+    match global.output {
+        Format::Json | Format::Jsonl => println!("{}", to_json(&found)),
+        // what is JSON is YAML, too
+        Format::Yaml => println!("---\n{}", to_json(&found)),
+        Format::Table | Format::Wide | Format::Name => print!("{}", describe(&found)),
     }
     Ok(())
 }

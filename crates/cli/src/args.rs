@@ -18,6 +18,7 @@ use crate::cluster::ClusterCommand;
 use crate::complete_names::CompleteNamesArgs;
 use crate::completion::CompletionArgs;
 use crate::component::ComponentCommand;
+use crate::config::ConfigCommand;
 use crate::console::ConsoleArgs;
 use crate::demo::DemoArgs;
 use crate::dhcp::DhcpCommand;
@@ -184,7 +185,7 @@ impl GlobalArgs {
 }
 
 /// What a read may rest on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Consistency {
     /// Everything that was acknowledged before, whoever is asked.
@@ -296,6 +297,9 @@ pub enum ClientCommand {
     /// Kernels with what boots with them, under one name
     #[command(subcommand)]
     Image(ImageCommand),
+    /// Which clusters there are, and which one is meant
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// What cloud-init tells the nodes
     #[command(subcommand)]
     CloudInit(CloudInitCommand),

@@ -12,7 +12,7 @@ use tonic::Request;
 
 use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
-use crate::contexts::Contexts;
+use crate::contexts::{self, Contexts};
 use crate::error::CliError;
 use crate::output;
 
@@ -51,7 +51,11 @@ pub(crate) async fn run(global: &GlobalArgs, args: CompleteNamesArgs) -> Result<
         Some(comma) => args.prefix.split_at(comma + 1),
         None => ("", args.prefix.as_str()),
     };
-    let names = tokio::time::timeout(AT_MOST, names(global, args.kind, typed)).await;
+    let asking = async {
+        let global = contexts::applied(global)?;
+        names(&global, args.kind, typed).await
+    };
+    let names = tokio::time::timeout(AT_MOST, asking).await;
     let names = names.ok().and_then(Result::ok).unwrap_or_default();
     output::print_lines(&offered(names, before, typed))
 }
@@ -74,7 +78,7 @@ async fn names(global: &GlobalArgs, kind: NameKind, typed: &str) -> Result<Vec<S
         (NameKind::Xnames, None) => xnames(global).await,
         (NameKind::Groups, _) => groups(global).await,
         (NameKind::Images, _) => images(global).await,
-        (NameKind::Contexts, _) => contexts(),
+        (NameKind::Contexts, _) => own_contexts(),
     }
 }
 
@@ -111,7 +115,7 @@ async fn groups(global: &GlobalArgs) -> Result<Vec<String>, CliError> {
     Ok(answer.groups.into_iter().map(|group| group.label).collect())
 }
 
-fn contexts() -> Result<Vec<String>, CliError> {
+fn own_contexts() -> Result<Vec<String>, CliError> {
     let contexts = Contexts::read()?;
     Ok(contexts.all().into_keys().map(str::to_owned).collect())
 }

@@ -13,7 +13,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tower::Service;
 
-use crate::args::GlobalArgs;
+use crate::args::{Consistency, GlobalArgs};
 use crate::error::{CliError, Kind};
 use crate::login;
 
@@ -24,7 +24,7 @@ const UPLOAD_AT_MOST: Duration = Duration::from_secs(300);
 /// A token file has at most this many bytes; a larger one is another file.
 const TOKEN_FILE_BYTES_MAX: u64 = 16 << 10;
 /// Where `chamois demo` and `chamois init` print what to set.
-const WHERE_FROM: &str = "`chamois init` and `chamois demo --keep` print the exports for all three.";
+const WHERE_FROM: &str = "`chamois init` and `chamois demo --keep` print the exports for all three; `chamois config set NAME` keeps them.";
 
 /// What to do about a CA that cannot be read.
 const NAME_THE_CA: &str = "Name the file `ca.pem` of the cluster with --ca or CHAMOIS_CA.";
@@ -39,6 +39,7 @@ pub(crate) struct Target {
     /// Shown instead of the token: the file, whose key is beside it.
     certificate: Option<PathBuf>,
     at_most: Duration,
+    reads_locally: bool,
 }
 
 /// A channel to any of the target's members, for the whole cluster. What a member cannot answer is asked of the next one,
@@ -73,7 +74,8 @@ impl Target {
             .cloned()
             .collect();
         if endpoints.is_empty() {
-            let text = "no endpoint: name a member with --endpoints host:7441 or CHAMOIS_ENDPOINTS";
+            let text =
+                "no endpoint: name a member with --endpoints host:7441, CHAMOIS_ENDPOINTS or a context";
             return Err(CliError::new(Kind::Usage, text).with_remedy(WHERE_FROM));
         }
         let Some(ca) = &global.ca else {
@@ -92,6 +94,7 @@ impl Target {
             token,
             certificate: global.client_certificate.clone(),
             at_most,
+            reads_locally: global.consistency == Some(Consistency::Local),
         })
     }
 
@@ -103,6 +106,7 @@ impl Target {
             token: Some(token),
             certificate: None,
             at_most: Duration::from_secs(5),
+            reads_locally: false,
         })
     }
 
@@ -153,7 +157,10 @@ impl Target {
         let channel = rpc::client::connect(options)
             .map_err(|error| CliError::new(Kind::Usage, error.to_string()).with_remedy(WHERE_FROM))?;
         Ok(Connection {
-            channel,
+            channel: match self.reads_locally {
+                true => channel.with_local_reads(),
+                false => channel,
+            },
             at_most: self.at_most,
         })
     }

@@ -17,6 +17,7 @@ use clap::Subcommand;
 
 use crate::args::GlobalArgs;
 use crate::error::CliError;
+use crate::output::WatchArg;
 
 /// Verbs of `image`.
 #[derive(Debug, Subcommand)]
@@ -25,7 +26,7 @@ pub enum ImageCommand {
     Add(Box<add::AddArgs>),
     /// List the images, where they are and which can be booted
     #[command(after_help = "Example:\n  chamois image list")]
-    List,
+    List(WatchArg),
     /// Have every member read its copies again
     Verify(verify::VerifyArgs),
     /// Keep an image from being removed
@@ -39,7 +40,7 @@ pub enum ImageCommand {
 pub(crate) async fn run(global: &GlobalArgs, command: ImageCommand) -> Result<(), CliError> {
     match command {
         ImageCommand::Add(args) => add::run(global, *args).await,
-        ImageCommand::List => list::run(global).await,
+        ImageCommand::List(args) => list::run(global, args).await,
         ImageCommand::Verify(args) => verify::run(global, args).await,
         ImageCommand::Pin(args) => pin::run(global, args.name, true).await,
         ImageCommand::Unpin(args) => pin::run(global, args.name, false).await,

@@ -16,8 +16,10 @@ mod cluster;
 mod complete_names;
 mod completion;
 mod component;
+mod config;
 mod connect;
 mod console;
+mod contexts;
 mod demo;
 mod dhcp;
 mod discover;
@@ -73,10 +75,59 @@ pub use snapshot::{InspectArgs, RestoreArgs, SaveArgs, SnapshotCommand, partial_
 /// # Errors
 /// With the class that decides the exit code, and the remedy in the text.
 pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliError> {
-    let global = &global.clone().without_context();
+    let global = &match asks_no_cluster(&command) {
+        true => global.clone().without_context(),
+        false => contexts::applied(global)?,
+    };
     if !asks_without_login(&command) {
         login::renew(global).await;
     }
+    match answers_at_once(&command) {
+        true => output::progress::while_waiting(global, Box::pin(dispatch(global, command))).await,
+        false => dispatch(global, command).await,
+    }
+}
+
+/// Contexts do not matter to these, not even one that cannot be read.
+fn asks_no_cluster(command: &ClientCommand) -> bool {
+    use ClientCommand as Command;
+    matches!(
+        command,
+        Command::Init(_)
+            | Command::Config(_)
+            | Command::Completion(_)
+            // it says nothing of a context that cannot be read, either
+            | Command::CompleteNames(_)
+            | Command::Man(_)
+            | Command::Demo(_)
+            | Command::Bench(_)
+    )
+}
+
+/// Whether all there is to see is an answer: others show by themselves that they go on, or talk with their user.
+fn answers_at_once(command: &ClientCommand) -> bool {
+    use ClientCommand as Command;
+    matches!(
+        command,
+        Command::Member(_)
+            | Command::Token(_)
+            | Command::Oidc(_)
+            | Command::Secrets(_)
+            | Command::Cluster(_)
+            | Command::Component(_)
+            | Command::Group(_)
+            | Command::File(_)
+            | Command::CloudInit(_)
+            | Command::Subnet(_)
+            | Command::Dhcp(_)
+            | Command::Policy(_)
+            | Command::Audit(_)
+            | Command::Doctor(_)
+            | Command::SupportBundle(_)
+    )
+}
+
+async fn dispatch(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliError> {
     match command {
         ClientCommand::Init(args) => init::run(&args),
         ClientCommand::Join(args) => join::run(&args).await,
@@ -100,6 +151,7 @@ pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliE
         ClientCommand::Boot(command) => boot::run(global, command).await,
         ClientCommand::File(command) => file::run(global, command).await,
         ClientCommand::Image(command) => image::run(global, command).await,
+        ClientCommand::Config(command) => config::run(global, command),
         ClientCommand::CloudInit(command) => cloud_init::run(global, command).await,
         ClientCommand::Subnet(command) => subnet::run(global, command).await,
         ClientCommand::Dhcp(command) => dhcp::run(global, command).await,
@@ -126,6 +178,7 @@ fn asks_without_login(command: &ClientCommand) -> bool {
         command,
         ClientCommand::Login(_)
             | ClientCommand::Logout
+            | ClientCommand::Config(_)
             | ClientCommand::Completion(_)
             | ClientCommand::CompleteNames(_)
             | ClientCommand::Man(_)

@@ -15,13 +15,16 @@ use tonic::{Code, Status};
 use crate::args::GlobalArgs;
 use crate::connect::{self, Connection};
 use crate::error::CliError;
+use crate::output::WatchArg;
 
 /// Verbs of `member`.
 #[derive(Debug, Subcommand)]
 pub enum MemberCommand {
     /// List members as the leader sees them: kind, lag, when they last answered
-    #[command(after_help = "Examples:\n  chamois member list\n  chamois member list -o json")]
-    List,
+    #[command(
+        after_help = "Examples:\n  chamois member list\n  chamois member list -w\n  chamois member list -o json"
+    )]
+    List(WatchArg),
     /// Print the command that joins one more member
     Add(add::AddArgs),
     /// Make a learner a voter now, whatever the number of voters
@@ -51,7 +54,7 @@ pub struct IdArgs {
 
 pub(crate) async fn run(global: &GlobalArgs, command: MemberCommand) -> Result<(), CliError> {
     match command {
-        MemberCommand::List => list::run(global).await,
+        MemberCommand::List(args) => list::run(global, args).await,
         MemberCommand::Add(args) => add::run(global, args).await,
         MemberCommand::Promote(args) => promote::run(global, args).await,
         MemberCommand::Remove(args) => remove::run(global, args).await,

@@ -6,6 +6,7 @@ mod grid;
 mod message;
 pub(crate) mod progress;
 mod shape;
+mod watched;
 
 use std::fmt::Display;
 use std::io::{IsTerminal as _, Write as _};
@@ -17,7 +18,9 @@ pub use self::format::Format;
 use self::grid::{Canvas, Grid};
 pub(crate) use self::message::{from_value, to_json, to_json_line, to_value};
 use self::message::{to_yaml, value_to_yaml};
-pub(crate) use self::shape::{Column, Shape, column, wide, word};
+pub(crate) use self::shape::{Column, Shape, changed, column, wide};
+pub use self::watched::WatchArg;
+pub(crate) use self::watched::{Changes, follow, follow_by};
 use crate::args::GlobalArgs;
 use crate::error::CliError;
 

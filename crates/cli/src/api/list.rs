@@ -8,7 +8,7 @@ use super::catalogue;
 use super::shown::short;
 use crate::args::GlobalArgs;
 use crate::error::CliError;
-use crate::output;
+use crate::output::{self, Shape, column, wide};
 
 /// `chamois api list`.
 #[derive(Clone, Debug, Args)]
@@ -27,8 +27,9 @@ pub(super) fn run(global: &GlobalArgs, args: &ListArgs) -> Result<(), CliError> 
     let catalogue = catalogue()?;
     let methods = catalogue.methods().iter();
     let methods: Vec<&Method> = methods.filter(|method| matches(method, &args.filter)).collect();
-    output::object_value(global, &json_of(&catalogue, &methods), "", || {
-        table(&catalogue, &methods)
+    let rows: Vec<Row> = methods.iter().map(|method| row(&catalogue, method)).collect();
+    output::list_of_values(global, &json_of(&catalogue, &methods), &rows, &METHODS, |row| {
+        row.json.clone()
     })
 }
 
@@ -39,30 +40,45 @@ fn matches(method: &Method, filter: &str) -> bool {
     texts.any(|text| text.to_ascii_lowercase().contains(&filter))
 }
 
-fn table(catalogue: &Catalogue, methods: &[&Method]) -> comfy_table::Table {
-    let mut table = output::table(["METHOD", "HTTP", "PERMISSION", "WHAT"]);
-    for method in methods {
-        table.add_row([
-            short(method.name()).to_owned(),
-            routes(method).join("\n"),
-            method.permission().to_owned(),
-            summary(catalogue.comments().method(method.descriptor())),
-        ]);
-    }
-    table
+/// A method with what the catalogue says of it.
+struct Row {
+    name: String,
+    http: String,
+    permission: String,
+    summary: String,
+    json: Value,
 }
 
-fn json_of(catalogue: &Catalogue, methods: &[&Method]) -> Value {
-    let one = |method: &&Method| {
-        json!({
+const METHODS: Shape<Row> = Shape {
+    message: "",
+    key: |row| row.name.clone(),
+    columns: &[
+        column("METHOD", |row| short(&row.name).to_owned()),
+        column("HTTP", |row| row.http.clone()),
+        column("PERMISSION", |row| row.permission.clone()),
+        column("WHAT", |row| row.summary.clone()),
+        wide("FULL NAME", |row| row.name.clone()),
+    ],
+};
+
+fn row(catalogue: &Catalogue, method: &Method) -> Row {
+    Row {
+        name: method.name().to_owned(),
+        http: routes(method).join(", "),
+        permission: method.permission().to_owned(),
+        summary: summary(catalogue.comments().method(method.descriptor())),
+        json: json!({
             "method": method.name(),
             "http": routes(method),
             "permission": method.permission(),
             "caller": method.caller(),
             "comment": catalogue.comments().method(method.descriptor()),
-        })
-    };
-    methods.iter().map(one).collect()
+        }),
+    }
+}
+
+fn json_of(catalogue: &Catalogue, methods: &[&Method]) -> Value {
+    methods.iter().map(|method| row(catalogue, method).json).collect()
 }
 
 /// `GET /hsm/v2/groups`, for each route.
@@ -105,7 +121,8 @@ mod tests {
         let json = json_of(&catalogue, &methods);
         assert_eq!(json.as_array().unwrap().len(), methods.len());
         assert!(json[0]["permission"].as_str().unwrap().contains('.'));
-        let table = table(&catalogue, &methods).to_string();
+        let rows: Vec<Row> = methods.iter().map(|method| row(&catalogue, method)).collect();
+        let table = output::plain(&rows, &METHODS);
         assert!(table.contains("smd.read"), "{table}");
     }
 }

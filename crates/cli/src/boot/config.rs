@@ -11,6 +11,7 @@ use proto::smd::v1::component::Arch;
 
 use crate::args::GlobalArgs;
 use crate::error::CliError;
+use crate::output::WatchArg;
 
 /// Which of several configurations a node boots.
 pub(super) const PRECEDENCE: &str = "\
@@ -24,7 +25,7 @@ params`) take part with priority 50 and win ties. `chamois boot explain` shows t
 pub enum ConfigCommand {
     /// List the boot configurations
     #[command(after_help = "Example:\n  chamois boot config list")]
-    List,
+    List(WatchArg),
     /// Show one boot configuration whole
     Get(get::GetArgs),
     /// Create or replace a boot configuration
@@ -35,7 +36,7 @@ pub enum ConfigCommand {
 
 pub(super) async fn run(global: &GlobalArgs, command: ConfigCommand) -> Result<(), CliError> {
     match command {
-        ConfigCommand::List => list::run(global).await,
+        ConfigCommand::List(args) => list::run(global, args).await,
         ConfigCommand::Get(args) => get::run(global, args).await,
         ConfigCommand::Set(args) => set::run(global, *args).await,
         ConfigCommand::Delete(args) => delete::run(global, args).await,

@@ -29,8 +29,8 @@ pub(super) async fn run(global: &GlobalArgs, args: ScriptArgs) -> Result<(), Cli
         .await
         .map_err(|status| explain(CliError::from(status), &args.node))?
         .into_inner();
-    output::done(global, ("google.api.HttpBody", &answer), || {
-        String::from_utf8_lossy(&answer.data).trim_end()
+    output::object(global, ("google.api.HttpBody", &answer), &args.node, || {
+        String::from_utf8_lossy(&answer.data).trim_end().to_owned()
     })
 }
 

@@ -91,7 +91,7 @@ const AUTHORITIES: Shape<AuthorityInfo> = Shape {
         column("CA", |authority| authority.id.clone()),
         column("STAGE", |authority| stage(authority.stage()).to_owned()),
         column("SINCE", |authority| utc::timestamp(authority.stage_since_ms)),
-        column("KEY", |authority| {
+        wide("KEY", |authority| {
             if authority.signs {
                 "in the cluster"
             } else {

@@ -7,7 +7,7 @@ use proto::cluster::v1::{ClusterStatus, GetStatusRequest};
 use crate::args::GlobalArgs;
 use crate::connect::Target;
 use crate::error::{CliError, Kind};
-use crate::output;
+use crate::output::{self, Shape, column, wide};
 
 /// Digits of the digest that a table shows; `-o json` has them all.
 const DIGEST_DIGITS: usize = 8;
@@ -32,7 +32,8 @@ pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
     let more = unasked(first, &views);
     let mut views = views;
     views.extend(ask_all(&target, &more).await);
-    output::done_value(global, &to_json(&views), || render(&views))
+    let whole = views.iter().map(as_json).collect();
+    output::list_of_values(global, &whole, &views, &VIEWS, as_json)
 }
 
 /// Asks each endpoint for its own view, at the same time.
@@ -108,48 +109,45 @@ fn nobody(views: Vec<View>) -> CliError {
     }
 }
 
-/// The table of etcdctl's `endpoint status`, with what Chamois has beside it.
-pub(crate) fn render(views: &[View]) -> comfy_table::Table {
-    let mut table = output::table([
-        "ENDPOINT",
-        "ID",
-        "ROLE",
-        "TERM",
-        "LOG",
-        "COMMITTED",
-        "APPLIED",
-        "SNAPSHOT",
-        "DIGEST",
-        "HOLDS",
-        "VERSION",
-    ]);
-    for view in views {
-        match &view.answer {
-            Ok(status) => table.add_row(row(&view.endpoint, status)),
-            Err(error) => {
-                let text = error.to_string();
-                let line = text.lines().next().unwrap_or_default();
-                table.add_row([view.endpoint.as_str(), "", line])
-            }
-        };
-    }
-    table
-}
+/// The columns of etcdctl's `endpoint status`, with what Chamois has beside them.
+pub(crate) const VIEWS: Shape<View> = Shape {
+    message: "",
+    key: |view| view.endpoint.clone(),
+    columns: &[
+        column("ENDPOINT", |view| view.endpoint.clone()),
+        column("ID", |view| of(view, |status| status.member_id.to_string())),
+        column("ROLE", |view| match &view.answer {
+            Ok(status) => role(status).to_owned(),
+            Err(error) => error.to_string().lines().next().unwrap_or_default().to_owned(),
+        }),
+        column("TERM", |view| of(view, |status| status.term.to_string())),
+        column("LOG", |view| of(view, |status| status.last_log_index.to_string())),
+        column("COMMITTED", |view| {
+            of(view, |status| status.committed_index.to_string())
+        }),
+        column("APPLIED", |view| {
+            of(view, |status| status.applied_index.to_string())
+        }),
+        column("SNAPSHOT", |view| {
+            of(view, |status| status.snapshot_index.to_string())
+        }),
+        column("DIGEST", |view| {
+            of(view, |status| status.digest.chars().take(DIGEST_DIGITS).collect())
+        }),
+        column("HOLDS", |view| {
+            of(view, |status| status.held_addresses.join(", "))
+        }),
+        column("VERSION", |view| of(view, |status| status.version.clone())),
+        wide("FEATURE LEVEL", |view| {
+            of(view, |status| status.feature_level.to_string())
+        }),
+        wide("CLUSTER ID", |view| of(view, |status| status.cluster_id.clone())),
+    ],
+};
 
-fn row(endpoint: &str, status: &ClusterStatus) -> [String; 11] {
-    [
-        endpoint.to_owned(),
-        status.member_id.to_string(),
-        role(status).to_owned(),
-        status.term.to_string(),
-        status.last_log_index.to_string(),
-        status.committed_index.to_string(),
-        status.applied_index.to_string(),
-        status.snapshot_index.to_string(),
-        status.digest.chars().take(DIGEST_DIGITS).collect(),
-        status.held_addresses.join(", "),
-        status.version.clone(),
-    ]
+/// What an answer says; nothing where there is none.
+fn of(view: &View, say: impl Fn(&ClusterStatus) -> String) -> String {
+    view.answer.as_ref().map(say).unwrap_or_default()
 }
 
 fn role(status: &ClusterStatus) -> &'static str {
@@ -162,8 +160,8 @@ fn role(status: &ClusterStatus) -> &'static str {
     }
 }
 
-fn to_json(views: &[View]) -> serde_json::Value {
-    let one = |view: &View| match &view.answer {
+fn as_json(view: &View) -> serde_json::Value {
+    match &view.answer {
         Ok(status) => serde_json::json!({
             "endpoint": view.endpoint,
             "id": status.member_id,
@@ -182,8 +180,7 @@ fn to_json(views: &[View]) -> serde_json::Value {
             "version": status.version,
         }),
         Err(error) => serde_json::json!({ "endpoint": view.endpoint, "error": error.to_string() }),
-    };
-    serde_json::Value::Array(views.iter().map(one).collect())
+    }
 }
 
 #[cfg(test)]
@@ -242,12 +239,12 @@ mod tests {
             Err(CliError::new(Kind::Unavailable, "cannot reach it")),
         );
         let views = [view("10.0.0.1:7441", Ok(status(1, 1))), dead];
-        let text = render(&views).to_string();
+        let text = output::plain(&views, &VIEWS);
         assert!(
             text.contains("leader") && text.contains("10.0.0.2:7441"),
             "{text}"
         );
-        let json = to_json(&views);
+        let json: serde_json::Value = views.iter().map(as_json).collect();
         assert_eq!(json[0]["role"], "leader");
         assert_eq!(json[1]["error"], "cannot reach it");
     }

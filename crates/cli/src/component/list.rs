@@ -1,13 +1,15 @@
 //! `chamois component list`: SMD's filters, as a table.
 
 use clap::Args;
+use proto::smd::v1::component::{Arch, Class, Flag, State};
 use proto::smd::v1::component_service_client::ComponentServiceClient;
-use proto::smd::v1::{Component, ListComponentsRequest, component};
+use proto::smd::v1::{Component, ListComponentsRequest};
+use proto::watch::v1::object::Kind;
 
 use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::CliError;
-use crate::output::{self, Shape, column, wide};
+use crate::output::{self, Changes, Shape, WatchArg, column, wide};
 
 /// Filters: values of one option are alternatives, options add up, a leading `!` negates.
 #[derive(Clone, Debug, Default, Args)]
@@ -16,6 +18,7 @@ Examples:
   chamois component list --type Node --state Ready
   chamois component list --role '!Compute' --enabled true
   chamois component list --group compute,login
+  chamois component list --state Off -w           redrawn when something changes
   chamois component list --id x1000c0s0b0n0,x1000c0s0b0n1 -o json")]
 pub struct ListArgs {
     /// Xnames
@@ -51,6 +54,9 @@ pub struct ListArgs {
     /// Groups; NULL: in none
     #[arg(long, value_delimiter = ',', value_name = "LABEL")]
     pub group: Vec<String>,
+    /// Whether to go on.
+    #[command(flatten)]
+    pub watch: WatchArg,
 }
 
 impl From<ListArgs> for ListComponentsRequest {
@@ -75,10 +81,25 @@ impl From<ListArgs> for ListComponentsRequest {
 pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliError> {
     let connection = connect::to_any(global)?;
     let mut client = ComponentServiceClient::new(connection).max_decoding_message_size(ANSWER_BYTES_MAX);
-    let answer = client
-        .list_components(ListComponentsRequest::from(args))
-        .await?
-        .into_inner();
+    let watch = args.watch.watch;
+    let request = ListComponentsRequest::from(args);
+    if watch {
+        let fetch = async || {
+            Ok(client
+                .list_components(request.clone())
+                .await?
+                .into_inner()
+                .components)
+        };
+        return output::follow(
+            global,
+            Changes::Of(&[Kind::Component, Kind::Group]),
+            &COMPONENTS,
+            fetch,
+        )
+        .await;
+    }
+    let answer = client.list_components(request).await?.into_inner();
     output::list(
         global,
         ("chamois.smd.v1.ListComponentsResponse", &answer),
@@ -87,7 +108,7 @@ pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliEr
     )
 }
 
-/// The columns of a list.
+/// A row per component.
 const COMPONENTS: Shape<Component> = Shape {
     message: "chamois.smd.v1.Component",
     key: |component| component.id.clone(),
@@ -96,17 +117,13 @@ const COMPONENTS: Shape<Component> = Shape {
         column("TYPE", |component| component.r#type.clone()),
         column("STATE", |component| {
             word(
-                component::State::try_from(component.state)
-                    .ok()
-                    .map(|v| v.as_str_name()),
+                State::try_from(component.state).ok().map(|v| v.as_str_name()),
                 "STATE_",
             )
         }),
         column("FLAG", |component| {
             word(
-                component::Flag::try_from(component.flag)
-                    .ok()
-                    .map(|v| v.as_str_name()),
+                Flag::try_from(component.flag).ok().map(|v| v.as_str_name()),
                 "FLAG_",
             )
         }),
@@ -123,17 +140,13 @@ const COMPONENTS: Shape<Component> = Shape {
         }),
         wide("ARCH", |component| {
             word(
-                component::Arch::try_from(component.arch)
-                    .ok()
-                    .map(|v| v.as_str_name()),
+                Arch::try_from(component.arch).ok().map(|v| v.as_str_name()),
                 "ARCH_",
             )
         }),
         wide("CLASS", |component| {
             word(
-                component::Class::try_from(component.class)
-                    .ok()
-                    .map(|v| v.as_str_name()),
+                Class::try_from(component.class).ok().map(|v| v.as_str_name()),
                 "CLASS_",
             )
         }),
@@ -182,7 +195,7 @@ mod tests {
         let component = Component {
             id: "x1000c0s0b0n0".into(),
             r#type: "Node".into(),
-            state: component::State::Ready.into(),
+            state: State::Ready.into(),
             nid: Some(7),
             ..Default::default()
         };
@@ -208,6 +221,7 @@ mod tests {
             arch: one("i"),
             class: one("j"),
             group: one("k"),
+            watch: WatchArg::default(),
         });
         let sent = [
             request.id,

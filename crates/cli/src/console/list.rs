@@ -7,7 +7,7 @@ use proto::console::v1::{Console, ListConsolesRequest};
 use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::CliError;
-use crate::output::{self, Shape, column};
+use crate::output::{self, Shape, column, wide};
 
 /// `chamois console list`.
 #[derive(Clone, Debug, Args)]
@@ -51,6 +51,8 @@ const CONSOLES: Shape<Console> = Shape {
         column("NODE", |console| console.node.clone()),
         column("BMC", |console| console.address.clone()),
         column("PROTOCOL", |console| console.protocol.clone()),
+        wide("PORT", |console| console.port.to_string()),
+        wide("ENTRY COMMAND", |console| console.entry_command.clone()),
     ],
 };
 

@@ -9,9 +9,11 @@ use super::layout::{GRPC_PORT, Layout};
 use super::member_config;
 use super::member_process::MemberProcess;
 use super::{files, identities};
+use crate::args::GlobalArgs;
 use crate::cluster::status::{self, View};
 use crate::connect::Target;
 use crate::error::{CliError, Kind};
+use crate::output;
 
 /// From the start of the processes to a leader that all of them know. The start of a member reads its
 /// log and checkpoint, both empty here; most of it is one election.
@@ -194,7 +196,7 @@ impl Cluster {
                 let text = format!(
                     "waited {} s for {what}:\n{}",
                     at_most.as_secs(),
-                    status::render(&views)
+                    output::tabulated(&GlobalArgs::default(), &views, &status::VIEWS)
                 );
                 let logs = self.layout.dir().join("member-*/log");
                 return Err(CliError::new(Kind::Unavailable, text)

@@ -124,8 +124,8 @@ pub(super) async fn run(global: &GlobalArgs, args: ExplainArgs) -> Result<(), Cl
         .explain_dhcp(ExplainDhcpRequest::from(args))
         .await?
         .into_inner();
-    output::done(global, ("chamois.dhcp.v1.DhcpExplanation", &answer), || {
-        as_text(&answer).trim_end()
+    output::object(global, ("chamois.dhcp.v1.DhcpExplanation", &answer), &key, || {
+        as_text(&answer).trim_end().to_owned()
     })
 }
 

@@ -9,7 +9,7 @@ use proto::dhcp::v1::{DeleteHeldAddressRequest, HeldAddress, ListHeldAddressesRe
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Shape, column};
+use crate::output::{self, Shape, changed, column, wide};
 use crate::utc;
 
 /// `chamois dhcp delete-held`.
@@ -66,6 +66,7 @@ const HELD: Shape<HeldAddress> = Shape {
             0 => "every member has heard of it, and one lease longer".to_owned(),
             ends_at_ms => utc::timestamp(ends_at_ms),
         }),
+        wide("CHANGED", |held| changed(held.meta.as_ref())),
     ],
 };
 

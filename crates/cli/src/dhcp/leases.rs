@@ -6,11 +6,12 @@ use clap::{Args, ValueEnum};
 use proto::dhcp::v1::dhcp_lease::State;
 use proto::dhcp::v1::dhcp_lease_service_client::DhcpLeaseServiceClient;
 use proto::dhcp::v1::{DeleteDhcpLeaseRequest, DhcpLease, ListDhcpLeasesRequest, ListDhcpLeasesResponse};
+use proto::watch::v1::object::Kind;
 
 use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::CliError;
-use crate::output::{self, Shape, column, wide};
+use crate::output::{self, Changes, Shape, WatchArg, column, wide};
 use crate::utc;
 
 /// `chamois dhcp leases`.
@@ -45,6 +46,9 @@ pub struct LeasesArgs {
     /// Also what clients say of themselves, and when they got the address
     #[arg(long)]
     pub wide: bool,
+    /// Whether to go on.
+    #[command(flatten)]
+    pub watch: WatchArg,
 }
 
 /// What has become of a lease.
@@ -107,12 +111,17 @@ pub(super) async fn list(global: &GlobalArgs, args: LeasesArgs) -> Result<(), Cl
     let connection = connect::to_any(global)?;
     let mut client = DhcpLeaseServiceClient::new(connection).max_decoding_message_size(ANSWER_BYTES_MAX);
     let global = &global.widened(args.wide);
+    let watch = args.watch.watch;
     let request = ListDhcpLeasesRequest::from(args);
+    let line = |row: &Row| output::to_json_line(LEASES.message, &row.lease);
+    if watch {
+        let fetch = async || Ok(rows(client.list_dhcp_leases(request.clone()).await?.get_ref()));
+        let changes = Changes::Of(&[Kind::DhcpLease]);
+        return output::follow_by(global, changes, &LEASES, line, fetch).await;
+    }
     let answer = client.list_dhcp_leases(request).await?.into_inner();
     let whole = ("chamois.dhcp.v1.ListDhcpLeasesResponse", &answer);
-    output::list_by(global, whole, &rows(&answer), &LEASES, |row| {
-        output::to_json_line(LEASES.message, &row.lease)
-    })
+    output::list_by(global, whole, &rows(&answer), &LEASES, line)
 }
 
 pub(super) async fn delete(global: &GlobalArgs, args: DeleteLeaseArgs) -> Result<(), CliError> {
@@ -150,6 +159,7 @@ fn rows(answer: &ListDhcpLeasesResponse) -> Vec<Row> {
     with_owners.map(row).collect()
 }
 
+/// A row per lease.
 const LEASES: Shape<Row> = Shape {
     message: "chamois.dhcp.v1.DhcpLease",
     key: |row| row.lease.address.clone(),

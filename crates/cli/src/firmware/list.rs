@@ -10,7 +10,7 @@ use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::CliError;
 use crate::job::names_of;
-use crate::output;
+use crate::output::{self, Format, Shape, column};
 
 /// Inventories of one page.
 const PAGE_SIZE: u32 = 1_000;
@@ -52,13 +52,28 @@ pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliEr
             |id: &str| args.id.is_empty() || args.id.iter().any(|wanted| wanted.eq_ignore_ascii_case(id));
         inventory.firmware.retain(|firmware| is_wanted(&firmware.id));
     }
-    output::done(
-        global,
-        ("chamois.discovery.v1.ListFirmwareResponse", &all),
-        || render(&all.inventories),
-    )
+    if global.output == Format::Table {
+        return output::print(render(&all.inventories));
+    }
+    let whole = ("chamois.discovery.v1.ListFirmwareResponse", &all);
+    output::list(global, whole, &all.inventories, &INVENTORIES)
 }
 
+/// A row per BMC.
+const INVENTORIES: Shape<FirmwareInventory> = Shape {
+    message: "chamois.discovery.v1.FirmwareInventory",
+    key: |inventory| inventory.id.clone(),
+    columns: &[
+        column("BMC", |inventory| inventory.id.clone()),
+        column("FIRMWARE", |inventory| {
+            let firmware = inventory.firmware.iter();
+            let said = firmware.map(|firmware| format!("{} {}", firmware.id, firmware.version));
+            said.collect::<Vec<_>>().join(", ")
+        }),
+    ],
+};
+
+/// Which versions are where: BMCs with the same are one row.
 fn render(inventories: &[FirmwareInventory]) -> comfy_table::Table {
     let mut alike: BTreeMap<[&str; 3], Vec<&str>> = BTreeMap::new();
     for inventory in inventories {

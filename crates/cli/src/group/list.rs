@@ -4,11 +4,12 @@ use clap::Args;
 use model::GroupLabel;
 use proto::smd::v1::group_service_client::GroupServiceClient;
 use proto::smd::v1::{Group, ListGroupsRequest};
+use proto::watch::v1::object::Kind;
 
 use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::CliError;
-use crate::output::{self, Shape, column, wide};
+use crate::output::{self, Changes, Shape, WatchArg, column, wide};
 
 /// Filters: values of one option are alternatives, options add up.
 #[derive(Clone, Debug, Default, Args)]
@@ -21,6 +22,9 @@ pub struct ListArgs {
     /// Tags
     #[arg(long, value_delimiter = ',', value_name = "TAG", value_parser = super::label)]
     pub tag: Vec<GroupLabel>,
+    /// Whether to go on.
+    #[command(flatten)]
+    pub watch: WatchArg,
 }
 
 pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliError> {
@@ -30,6 +34,10 @@ pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliEr
         tag: super::texts(&args.tag),
         ..Default::default()
     };
+    if args.watch.watch {
+        let fetch = async || Ok(client.list_groups(request.clone()).await?.into_inner().groups);
+        return output::follow(global, Changes::Of(&[Kind::Group]), &GROUPS, fetch).await;
+    }
     let answer = client.list_groups(request).await?.into_inner();
     output::list(
         global,

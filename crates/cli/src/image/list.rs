@@ -1,17 +1,33 @@
 //! `chamois image list`.
 
+use std::time::Duration;
+
 use proto::boot_file::v1::image_service_client::ImageServiceClient;
 use proto::boot_file::v1::{Image, ImageFile, ImageStatus, ListImageStatusesRequest};
 
 use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::CliError;
-use crate::output::{self, Shape, column, wide};
+use crate::output::{self, Changes, Shape, WatchArg, column, wide};
 
-pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
+/// How often a watch asks.
+const LOOK: Duration = Duration::from_secs(2);
+
+pub(super) async fn run(global: &GlobalArgs, watch: WatchArg) -> Result<(), CliError> {
     let client = ImageServiceClient::new(connect::to_any(global)?);
     let mut client = client.max_decoding_message_size(ANSWER_BYTES_MAX);
     let all = ListImageStatusesRequest::default();
+    if watch.watch {
+        // which member has which file is no change of the state
+        let fetch = async || {
+            Ok(client
+                .list_image_statuses(all.clone())
+                .await?
+                .into_inner()
+                .statuses)
+        };
+        return output::follow(global, Changes::Each(LOOK), &IMAGES, fetch).await;
+    }
     let answer = client.list_image_statuses(all).await?.into_inner();
     output::list(
         global,
@@ -30,7 +46,7 @@ pub(super) const IMAGES: Shape<ImageStatus> = Shape {
         column("ARCH", |status| {
             image(status).map_or_else(String::new, |image| image.arch.clone())
         }),
-        wide("PARTS", |status| {
+        column("PARTS", |status| {
             files(status).map(part_name).collect::<Vec<_>>().join(", ")
         }),
         column("BYTES", |status| {

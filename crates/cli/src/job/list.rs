@@ -1,12 +1,15 @@
 //! `chamois job list`.
 
 use clap::{Args, ValueEnum};
+use proto::job::v1::job_service_client::JobServiceClient;
 use proto::job::v1::{Job, ListJobsRequest, ListJobsResponse};
+use proto::watch::v1::object::Kind;
+use rpc::client::ExactlyOnce;
 
 use super::{told, words};
 use crate::args::GlobalArgs;
 use crate::error::CliError;
-use crate::output::{self, Shape, column, wide};
+use crate::output::{self, Changes, Shape, WatchArg, column, wide};
 use crate::utc;
 
 /// Jobs that a member sends at once; it keeps hardly more.
@@ -25,6 +28,9 @@ pub struct ListArgs {
     /// Only those that are not over
     #[arg(long)]
     pub active: bool,
+    /// Whether to go on.
+    #[command(flatten)]
+    pub watch: WatchArg,
 }
 
 /// What a job does.
@@ -52,27 +58,39 @@ impl KindArg {
 
 pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliError> {
     let mut client = told::client(global)?;
-    let mut request = ListJobsRequest {
+    let request = ListJobsRequest {
         kind: args.kind.map(KindArg::wire).unwrap_or_default().to_owned(),
         active: args.active,
         page_size: PAGE_SIZE,
         page_token: String::new(),
     };
-    let mut all = ListJobsResponse::default();
-    loop {
-        let page = client.list_jobs(request.clone()).await?.into_inner();
-        all.jobs.extend(page.jobs);
-        if page.next_page_token.is_empty() {
-            break;
-        }
-        request.page_token = page.next_page_token;
+    if args.watch.watch {
+        let fetch = async || Ok(all(&mut client, request.clone()).await?.jobs);
+        return output::follow(global, Changes::Of(&[Kind::Job]), &JOBS, fetch).await;
     }
+    let all = all(&mut client, request).await?;
     output::list(
         global,
         ("chamois.job.v1.ListJobsResponse", &all),
         &all.jobs,
         &JOBS,
     )
+}
+
+/// Page after page.
+async fn all(
+    client: &mut JobServiceClient<ExactlyOnce>,
+    mut request: ListJobsRequest,
+) -> Result<ListJobsResponse, CliError> {
+    let mut all = ListJobsResponse::default();
+    loop {
+        let page = client.list_jobs(request.clone()).await?.into_inner();
+        all.jobs.extend(page.jobs);
+        if page.next_page_token.is_empty() {
+            return Ok(all);
+        }
+        request.page_token = page.next_page_token;
+    }
 }
 
 /// The columns of a list.

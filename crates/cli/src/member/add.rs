@@ -49,11 +49,8 @@ pub(super) async fn run(global: &GlobalArgs, args: AddArgs) -> Result<(), CliErr
         .await
         .map_err(super::refused)?;
     let answer = created.into_inner();
-    output::done(
-        global,
-        ("chamois.cluster.v1.CreateJoinTokenResponse", &answer),
-        || describe(&answer),
-    )
+    let whole = ("chamois.cluster.v1.CreateJoinTokenResponse", &answer);
+    output::object(global, whole, &answer.token, || describe(&answer))
 }
 
 fn describe(answer: &CreateJoinTokenResponse) -> String {

@@ -1,20 +1,28 @@
 //! `chamois member list`: the members as the leader sees them.
 
+use std::time::Duration;
+
 use proto::cluster::v1::{ClusterStatus, MemberStatus, member_kind};
 
 use crate::args::GlobalArgs;
 use crate::cluster::status::{SEEN_MS_MAX, leaders_view};
 use crate::connect::Target;
 use crate::error::CliError;
-use crate::output::{self, Shape, column, wide};
+use crate::output::{self, Changes, Shape, WatchArg, column, wide};
 
-pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
+/// Who is there is no change of the state: the leader is asked again.
+const LOOK: Duration = Duration::from_secs(1);
+
+pub(super) async fn run(global: &GlobalArgs, watch: WatchArg) -> Result<(), CliError> {
     let target = Target::from_global(global)?;
+    let line = |row: &Row| output::to_json_line(MEMBERS.message, &row.member);
+    if watch.watch {
+        let fetch = async || Ok(rows(&leaders_view(&target).await?));
+        return output::follow_by(global, Changes::Each(LOOK), &MEMBERS, line, fetch).await;
+    }
     let status = leaders_view(&target).await?;
     let whole = ("chamois.cluster.v1.ClusterStatus", &status);
-    output::list_by(global, whole, &rows(&status), &MEMBERS, |row| {
-        output::to_json_line(MEMBERS.message, &row.member)
-    })
+    output::list_by(global, whole, &rows(&status), &MEMBERS, line)
 }
 
 /// A member with what the leader knows of it.
@@ -33,6 +41,7 @@ fn rows(status: &ClusterStatus) -> Vec<Row> {
     status.members.iter().map(row).collect()
 }
 
+/// A row per member.
 const MEMBERS: Shape<Row> = Shape {
     message: "chamois.cluster.v1.MemberStatus",
     key: |row| row.member.id.to_string(),

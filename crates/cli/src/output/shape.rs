@@ -1,5 +1,7 @@
 //! How the rows of a list are shown: once for each kind of object, for all forms.
 
+use crate::utc;
+
 /// One column of a table.
 pub(crate) struct Column<T> {
     /// Its head, in capitals.
@@ -46,13 +48,12 @@ impl<T> Shape<T> {
     }
 }
 
-/// `STATE_READY` of the prefix `STATE_` as `ready`, and `BOOT_FILE` as `boot-file`; absent values are empty, ones of a newer member `?`.
-pub(crate) fn word(name: Option<&str>, prefix: &str) -> String {
-    match name.map(|name| name.trim_start_matches(prefix)) {
-        None => "?".to_owned(),
-        Some("UNSPECIFIED") => String::new(),
-        Some(name) => name.to_lowercase().replace('_', "-"),
-    }
+/// When and by whom an object was changed last.
+pub(crate) fn changed(meta: Option<&proto::http::v1::ObjectMeta>) -> String {
+    let change = meta.and_then(|meta| meta.modified.as_ref());
+    change.map_or_else(String::new, |change| {
+        format!("{} by {}", utc::timestamp(change.at_ms), change.principal)
+    })
 }
 
 #[cfg(test)]
@@ -81,9 +82,18 @@ mod tests {
     }
 
     #[test]
-    fn an_enum_is_a_word_and_what_is_not_known_is_said_so() {
-        assert_eq!(word(Some("STAGE_NOT_YET"), "STAGE_"), "not-yet");
-        assert_eq!(word(Some("STAGE_UNSPECIFIED"), "STAGE_"), "");
-        assert_eq!(word(None, "STAGE_"), "?");
+    fn a_change_is_told_with_time_and_author() {
+        use proto::http::v1::{Change, ObjectMeta};
+        let change = Change {
+            at_ms: 1_764_054_000_000,
+            principal: "user/ada".into(),
+            ..Change::default()
+        };
+        let meta = ObjectMeta {
+            modified: Some(change),
+            ..ObjectMeta::default()
+        };
+        assert_eq!(changed(Some(&meta)), "2025-11-25T07:00:00Z by user/ada");
+        assert_eq!(changed(None), "");
     }
 }

@@ -23,9 +23,12 @@ pub struct CheckArgs {
 
 pub(super) async fn run(global: &GlobalArgs, args: CheckArgs) -> Result<(), CliError> {
     let answer = ask(global, args.question).await?;
-    output::done(global, ("chamois.auth.v1.CheckAccessResponse", &answer), || {
-        verdict(&answer)
-    })?;
+    output::object(
+        global,
+        ("chamois.auth.v1.CheckAccessResponse", &answer),
+        if answer.allowed { "allowed" } else { "denied" },
+        || verdict(&answer),
+    )?;
     match answer.allowed {
         true => Ok(()),
         false => Err(CliError::new(Kind::Denied, "it is not allowed")

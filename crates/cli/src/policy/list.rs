@@ -7,7 +7,7 @@ use super::show::{places, until};
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Format, Shape, column};
+use crate::output::{self, Format, Shape, changed, column, wide};
 
 /// What is allowed beside them. It is said by each member's configuration, so the cluster cannot list it.
 const BESIDE: &str = "Besides: tokens of the cluster's offline key (`chamois token issue`) may do everything, and a member whose \
@@ -41,6 +41,7 @@ const POLICIES: Shape<Policy> = Shape {
         column("FOR", |policy| policy.principals.join(", ")),
         column("WHERE", |policy| places(policy)),
         column("UNTIL", |policy| until(policy)),
+        wide("CHANGED", |policy| changed(policy.meta.as_ref())),
     ],
 };
 

@@ -9,7 +9,7 @@ use proto::auth::v1::{DeleteRoleRequest, ListRolesRequest, Role};
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Shape, column};
+use crate::output::{self, Shape, changed, column, wide};
 
 /// Verbs of `policy role`.
 #[derive(Debug, Subcommand)]
@@ -69,6 +69,7 @@ const ROLES: Shape<Role> = Shape {
         column("NAME", |role| role.name.clone()),
         column("PERMISSIONS", |role| role.permissions.join(", ")),
         column("FOR WHAT", |role| role.description.clone()),
+        wide("CHANGED", |role| changed(role.meta.as_ref())),
     ],
 };
 

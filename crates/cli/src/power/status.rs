@@ -1,5 +1,7 @@
 //! `chamois power status`.
 
+use std::time::Duration;
+
 use clap::{Args, ValueEnum};
 use proto::power::v1::power_status_service_client::PowerStatusServiceClient;
 use proto::power::v1::{ListPowerStatusResponse, PowerStatus, QueryPowerStatusRequest};
@@ -8,7 +10,7 @@ use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::{CliError, Kind};
 use crate::job::names_of;
-use crate::output::{self, Format, Shape, column};
+use crate::output::{self, Changes, Format, Shape, WatchArg, column};
 
 /// `chamois power status`.
 #[derive(Clone, Debug, Args)]
@@ -29,6 +31,9 @@ pub struct StatusArgs {
     /// A row for each, with what its BMC offers
     #[arg(long)]
     pub wide: bool,
+    /// Whether to go on.
+    #[command(flatten)]
+    pub watch: WatchArg,
 }
 
 /// A power state.
@@ -52,6 +57,9 @@ impl StateArg {
     }
 }
 
+/// How often a watch asks the BMCs, which are slow.
+const LOOK: Duration = Duration::from_secs(5);
+
 pub(super) async fn run(global: &GlobalArgs, args: StatusArgs) -> Result<(), CliError> {
     // one try that may last: BMCs are slow, and asking again would make them slower
     let connection = connect::for_upload(global)?;
@@ -61,6 +69,16 @@ pub(super) async fn run(global: &GlobalArgs, args: StatusArgs) -> Result<(), Cli
         power_state_filter: args.state.map(StateArg::wire).unwrap_or_default().to_owned(),
         management_state_filter: String::new(),
     };
+    if args.watch.watch {
+        let fetch = async || {
+            Ok(client
+                .query_power_status(request.clone())
+                .await?
+                .into_inner()
+                .status)
+        };
+        return output::follow(global, Changes::Each(LOOK), &STATUS, fetch).await;
+    }
     let answer = client.query_power_status(request).await?.into_inner();
     show(global, &answer, args.wide)?;
     judge(&answer)
@@ -76,19 +94,15 @@ fn show(global: &GlobalArgs, answer: &ListPowerStatusResponse, wide: bool) -> Re
 }
 
 fn judge(answer: &ListPowerStatusResponse) -> Result<(), CliError> {
-    let silent = answer
-        .status
-        .iter()
-        .filter(|status| !status.error.is_empty())
-        .count();
-    match silent {
-        0 => Ok(()),
-        _ => {
-            let text = format!("{silent} of {} could not be asked", answer.status.len());
-            let remedy = "`chamois bmc list` shows what is known of their BMCs.";
-            Err(CliError::new(Kind::Partly, text).with_remedy(remedy))
-        }
+    let silent = answer.status.iter().filter(|status| !status.error.is_empty());
+    let silent: Vec<&str> = silent.map(|status| status.xname.as_str()).collect();
+    if silent.is_empty() {
+        return Ok(());
     }
+    let (count, all) = (silent.len(), answer.status.len());
+    let text = format!("{count} of {all} could not be asked: {}", names_of(&silent));
+    let remedy = "`chamois bmc list` shows what is known of their BMCs.";
+    Err(CliError::new(Kind::Partly, text).with_remedy(remedy))
 }
 
 /// A row for all in one state that say the same.

@@ -31,14 +31,14 @@ pub(super) const SUBNETS: Shape<Subnet> = Shape {
         column("ROUTERS", |subnet| subnet.routers.join(", ")),
         column("DNS SERVERS", |subnet| subnet.dns_servers.join(", ")),
         column("DOMAIN", |subnet| subnet.domain.clone()),
-        wide("LEASE TIME", |subnet| {
+        column("LEASE TIME", |subnet| {
             let lease_s = match subnet.lease_time_s {
                 0 => LEASE_TIME_DEFAULT_S,
                 seconds => seconds,
             };
             format!("{lease_s} s")
         }),
-        wide("MTU", |subnet| {
+        column("MTU", |subnet| {
             if subnet.mtu == 0 {
                 String::new()
             } else {

@@ -57,11 +57,10 @@ pub(super) async fn run(global: &GlobalArgs, args: CreateArgs) -> Result<(), Cli
             .map_err(|error| CliError::other(&format!("cannot write {}", out.display()), error))?;
         return output::print(told(&answer, &out.display().to_string()));
     }
-    output::done(
-        global,
-        ("chamois.auth.v1.CreateApiTokenResponse", &answer),
-        || format!("{}\n{}", told(&answer, "shown once"), answer.token),
-    )
+    let whole = ("chamois.auth.v1.CreateApiTokenResponse", &answer);
+    output::object(global, whole, &answer.id, || {
+        format!("{}\n{}", told(&answer, "shown once"), answer.token)
+    })
 }
 
 fn told(answer: &CreateApiTokenResponse, place: &str) -> String {

@@ -6,7 +6,7 @@ use proto::auth::v1::{ApiTokenInfo, ListApiTokensRequest, ListSessionsRequest, S
 
 use crate::args::GlobalArgs;
 use crate::error::CliError;
-use crate::output::{self, Shape, column, wide};
+use crate::output::{self, Shape, changed, column, wide};
 use crate::{connect, utc};
 
 /// `chamois token list`.
@@ -53,6 +53,7 @@ const TOKENS: Shape<ApiTokenInfo> = Shape {
         column("MAY", |token| token.permissions.join(" ")),
         column("UNTIL", |token| utc::timestamp(token.expires_at_ms)),
         column("DESCRIPTION", |token| token.description.clone()),
+        wide("CHANGED", |token| changed(token.meta.as_ref())),
     ],
 };
 

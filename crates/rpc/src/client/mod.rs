@@ -205,6 +205,13 @@ impl Channel {
         let authorization = Authorization::Source(source);
         Self(Arc::new(self.0.with_authorization(authorization)))
     }
+
+    /// The same endpoints, where reads rest on what the member that answers has (`chamois-consistency: local`): they are answered
+    /// without a majority too, and may be older than what was acknowledged. Changes are as always.
+    #[must_use]
+    pub fn with_local_reads(self) -> Self {
+        Self(Arc::new(self.0.with_local_reads()))
+    }
 }
 
 impl Channel {

@@ -13,8 +13,8 @@ use tonic::{Code, Status};
 
 use super::dial::{DialError, Dialler, Endpoint, Sender, dial};
 use super::token_source::{TokenSource, bearer};
-use crate::Error;
 use crate::tls::RenewedCertificate;
+use crate::{CONSISTENCY, CONSISTENCY_LOCAL, Error};
 
 /// A connection being made or in use; all waiting calls share it.
 type Connecting = Shared<BoxFuture<'static, Result<Sender, Arc<DialError>>>>;
@@ -25,6 +25,8 @@ pub(super) struct Connections {
     tls: TlsConnector,
     dialler: Dialler,
     authorization: Option<Authorization>,
+    /// Whether reads ask for what the member has, whatever others have.
+    reads_locally: bool,
     /// What `tls` shows, if it may change.
     certificate: Option<RenewedCertificate>,
     current: Mutex<Current>,
@@ -56,6 +58,7 @@ impl Connections {
             tls,
             dialler,
             authorization: None,
+            reads_locally: false,
             certificate: None,
             current: Mutex::default(),
         }
@@ -64,6 +67,13 @@ impl Connections {
     pub(super) fn with_authorization(&self, authorization: Authorization) -> Self {
         Self {
             authorization: Some(authorization),
+            ..self.afresh()
+        }
+    }
+
+    pub(super) fn with_local_reads(&self) -> Self {
+        Self {
+            reads_locally: true,
             ..self.afresh()
         }
     }
@@ -83,6 +93,7 @@ impl Connections {
             tls: self.tls.clone(),
             dialler: Arc::clone(&self.dialler),
             authorization: self.authorization.clone(),
+            reads_locally: self.reads_locally,
             certificate: self.certificate.clone(),
             current: Mutex::default(),
         }
@@ -93,6 +104,10 @@ impl Connections {
         if let Some(authorization) = &self.authorization {
             let value = authorization.header().await?;
             request.headers_mut().insert(header::AUTHORIZATION, value);
+        }
+        if self.reads_locally {
+            let value = HeaderValue::from_static(CONSISTENCY_LOCAL);
+            request.headers_mut().insert(CONSISTENCY, value);
         }
         let mut problems = Vec::new();
         // Each endpoint once, and one more: the connection in use may have died since the last call.

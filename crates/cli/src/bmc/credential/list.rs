@@ -6,7 +6,7 @@ use proto::discovery::v1::{BmcCredential, ListBmcCredentialsRequest};
 use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::CliError;
-use crate::output::{self, Shape, column};
+use crate::output::{self, Shape, changed, column, wide};
 
 pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
     let client = BmcCredentialServiceClient::new(connect::to_any(global)?);
@@ -31,6 +31,7 @@ pub(super) const CREDENTIALS: Shape<BmcCredential> = Shape {
         column("FOR", |credential| credential.scope.clone()),
         column("USER", |credential| credential.user.clone()),
         column("PASSWORD", |credential| "sealed"),
+        wide("CHANGED", |credential| changed(credential.meta.as_ref())),
     ],
 };
 

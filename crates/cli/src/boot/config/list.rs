@@ -2,19 +2,28 @@
 
 use proto::bss::v1::boot_configuration_service_client::BootConfigurationServiceClient;
 use proto::bss::v1::{BootConfiguration, ListBootConfigurationsRequest};
+use proto::watch::v1::object::Kind;
 
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Shape, column, wide};
+use crate::output::{self, Changes, Shape, WatchArg, column, wide};
 
 /// Characters of the selectors that a row shows; `get` shows them all.
 const SELECTORS_CHARS_MAX: usize = 60;
 
-pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
+pub(super) async fn run(global: &GlobalArgs, watch: WatchArg) -> Result<(), CliError> {
     let mut client =
         BootConfigurationServiceClient::new(connect::to_any(global)?).max_decoding_message_size(usize::MAX);
     let request = ListBootConfigurationsRequest::default();
+    if watch.watch {
+        let fetch = async || {
+            let answer = client.list_boot_configurations(request.clone()).await?;
+            Ok(answer.into_inner().configurations)
+        };
+        let changes = Changes::Of(&[Kind::BootConfiguration]);
+        return output::follow(global, changes, &CONFIGURATIONS, fetch).await;
+    }
     let answer = client.list_boot_configurations(request).await?.into_inner();
     output::list(
         global,

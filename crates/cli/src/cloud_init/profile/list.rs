@@ -6,7 +6,7 @@ use proto::cloud_init::v1::{ListProfilesRequest, Profile};
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
-use crate::output::{self, Shape, column};
+use crate::output::{self, Shape, changed, column, wide};
 
 /// All profiles in one answer: the cluster takes 16 MiB of them.
 const ANSWER_BYTES_MAX: usize = 32 << 20;
@@ -34,6 +34,7 @@ const PROFILES: Shape<Profile> = Shape {
         column("EXPIRES", |profile| profile.expires_at.clone()),
         column("NODES", |profile| nodes(&profile.nodes)),
         column("VARIANTS OF", |profile| variants(profile)),
+        wide("CHANGED", |profile| changed(profile.meta.as_ref())),
     ],
 };
 

@@ -7,7 +7,7 @@ use proto::discovery::v1::{ListXnameRulesRequest, TemplateDigit, XnameRule};
 use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::CliError;
-use crate::output::{self, Shape, column};
+use crate::output::{self, Shape, changed, column, wide};
 
 /// Priority of a rule that names none.
 const PRIORITY: u32 = 500;
@@ -36,6 +36,7 @@ pub(super) const RULES: Shape<XnameRule> = Shape {
         column("PRIORITY", |rule| rule.priority.unwrap_or(PRIORITY).to_string()),
         column("BMCS", |rule| meaning(rule).0),
         column("XNAME", |rule| meaning(rule).1),
+        wide("CHANGED", |rule| changed(rule.meta.as_ref())),
     ],
 };
 
