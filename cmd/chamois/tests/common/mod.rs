@@ -30,6 +30,10 @@ pub(crate) fn chamois(args: &[&str]) -> Output {
         .env_remove("CHAMOIS_TOKEN")
         .env_remove("CHAMOIS_TOKEN_FILE")
         .env_remove("CHAMOIS_CLIENT_CERTIFICATE")
+        .env_remove("CHAMOIS_CONTEXT")
+        .env_remove("CHAMOIS_OUTPUT")
+        // whoever runs the tests may have contexts of his own
+        .env("XDG_CONFIG_HOME", "/nonexistent")
         .output()
         .unwrap()
 }

@@ -47,7 +47,9 @@ pub(super) async fn run(global: &GlobalArgs, args: ExplainArgs) -> Result<(), Cl
     let explained = client.explain_boot(request).await?.into_inner();
     let image = image_status(global, &explained.image).await?;
     output::object_value(global, &as_json(&explained, image.as_ref())?, &args.node, || {
-        as_text(&explained, image.as_ref(), args.all).trim_end()
+        as_text(&explained, image.as_ref(), args.all)
+            .trim_end()
+            .to_owned()
     })
 }
 

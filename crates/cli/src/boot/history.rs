@@ -6,7 +6,7 @@ use proto::watch::v1::{ListChangesResponse, PastChange};
 use super::versioned::{self, Versioned};
 use crate::args::GlobalArgs;
 use crate::error::CliError;
-use crate::output::{self, Format, Shape, column};
+use crate::output::{self, Format, Shape, column, wide};
 
 /// `chamois boot history`.
 #[derive(Clone, Debug, Args)]
@@ -65,6 +65,7 @@ const CHANGES: Shape<PastChange> = Shape {
             let fields: Vec<&str> = change.fields.iter().map(|field| field.field.as_str()).collect();
             fields.join(", ")
         }),
+        wide("AT MS", |change| change.at_ms.to_string()),
     ],
 };
 

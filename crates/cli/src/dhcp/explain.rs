@@ -120,6 +120,7 @@ fn vendor_class(given: Option<String>, architecture: Option<Architecture>) -> St
 
 pub(super) async fn run(global: &GlobalArgs, args: ExplainArgs) -> Result<(), CliError> {
     let mut client = DhcpExplainServiceClient::new(connect::to_any(global)?);
+    let key = args.mac.clone();
     let answer = client
         .explain_dhcp(ExplainDhcpRequest::from(args))
         .await?

@@ -64,6 +64,10 @@ pub(super) const IMAGES: Shape<ImageStatus> = Shape {
             Some(image) if image.pinned => "yes".to_owned(),
             Some(_) | None => String::new(),
         }),
+        wide("KERNEL SHA-256", |status| {
+            let kernel = image(status).and_then(|image| image.kernel.as_ref());
+            kernel.map_or_else(String::new, |kernel| kernel.sha256.clone())
+        }),
     ],
 };
 

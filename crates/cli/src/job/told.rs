@@ -74,20 +74,24 @@ pub(crate) async fn until_over(global: &GlobalArgs, id: &str) -> Result<(), CliE
         _ => targets(&mut client, id, &["failed", "unknown", "unsupported", "skipped"]).await?,
     };
     output::done_value(global, &as_json(&job, &failures)?, || as_text(&job, &failures))?;
-    judge(&job)
+    judge(&job, &failures)
 }
 
 /// A job that was cancelled did not do what was asked, either.
-fn judge(job: &Job) -> Result<(), CliError> {
+fn judge(job: &Job, failures: &[JobTarget]) -> Result<(), CliError> {
     if job.state() == State::Succeeded {
         return Ok(());
     }
-    let text = format!(
+    let mut text = format!(
         "{} {}: {}",
         words::kind(job),
         words::state(job),
         words::counts(job)
     );
+    let names: Vec<&str> = failures.iter().map(|target| target.target.as_str()).collect();
+    if !names.is_empty() {
+        text = format!("{text}: {}", names_of(&names));
+    }
     let remedy = format!("`chamois job show {}` shows every target.", job.id);
     Err(CliError::new(Kind::Partly, text).with_remedy(remedy))
 }
@@ -294,9 +298,15 @@ mod tests {
 
     #[test]
     fn only_success_ends_with_0() {
-        judge(&job(State::Succeeded)).unwrap();
+        judge(&job(State::Succeeded), &[]).unwrap();
         for state in [State::Failed, State::Cancelled] {
-            let error = judge(&job(state)).unwrap_err();
+            let failed = |name: &str| JobTarget {
+                target: name.into(),
+                ..JobTarget::default()
+            };
+            let failures = [failed("x0c0s0b0n0"), failed("x0c0s1b0n0")];
+            let error = judge(&job(state), &failures).unwrap_err();
+            assert!(error.to_string().contains("x0c0s[0-1]b0n0"), "{error}");
             assert_eq!(error.exit_code(), 7);
             assert!(error.to_string().contains("chamois job show j-1"), "{error}");
         }

@@ -45,6 +45,7 @@ pub(super) const SUBNETS: Shape<Subnet> = Shape {
                 subnet.mtu.to_string()
             }
         }),
+        wide("NTP SERVERS", |subnet| subnet.ntp_servers.join(", ")),
     ],
 };
 

@@ -7,7 +7,7 @@ use proto::auth::v1::{ListSigningKeysRequest, RotateSigningKeyRequest, SigningKe
 
 use crate::args::GlobalArgs;
 use crate::error::CliError;
-use crate::output::{self, Shape, column};
+use crate::output::{self, Shape, column, wide};
 use crate::{connect, utc};
 
 /// `chamois token keys`.
@@ -67,7 +67,7 @@ const KEYS: Shape<SigningKeyInfo> = Shape {
     columns: &[
         column("ID", |key| key.id.clone()),
         column("STAGE", |key| stage(key.stage()).to_owned()),
-        column("SINCE", |key| utc::timestamp(key.stage_since_ms)),
+        wide("SINCE", |key| utc::timestamp(key.stage_since_ms)),
     ],
 };
 

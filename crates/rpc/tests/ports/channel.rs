@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
-use crate::support::{Cluster, bounded, call, channel, code, principal, who_calls};
+use crate::support::{Cluster, bounded, call, channel, code, header, principal, who_calls};
 
 /// An address where nothing listens.
 async fn closed_port() -> String {
@@ -185,4 +185,31 @@ async fn options_that_cannot_work_are_refused_before_anything_is_dialled() {
     assert!(refused(vec!["https://a:1".into()], Credentials::None).contains("host:port"));
     let token = Credentials::Token("line\nbreak".into());
     assert!(refused(vec!["127.0.0.1:1".into()], token).contains("token"));
+}
+
+/// What a person asks for with `--consistency local` reaches every call, whichever member takes it.
+#[tokio::test]
+async fn a_channel_with_local_reads_says_so_with_every_call() {
+    let cluster = Cluster::new();
+    let echo = || {
+        tower::service_fn(|request: Request<Body>| async move {
+            let mut response = Status::new(Code::Ok, "").into_http::<Body>();
+            if let Some(asked) = request.headers().get(rpc::CONSISTENCY) {
+                response.headers_mut().insert("asked", asked.clone());
+            }
+            Ok::<_, std::convert::Infallible>(response)
+        })
+    };
+    let port = cluster.api_port(1, echo(), Limits::api()).await;
+    let endpoints = [closed_port().await, port.endpoint()];
+    let usual = channel(&endpoints, cluster.api_client(None));
+    let local = usual.clone().with_local_reads().with_token("abc").unwrap();
+    for _ in 0..2 {
+        let asked = header(&call(&local, "/any.Service/Get").await.unwrap(), "asked");
+        assert_eq!(asked.as_deref(), Some(rpc::CONSISTENCY_LOCAL));
+        assert_eq!(
+            header(&call(&usual, "/any.Service/Get").await.unwrap(), "asked"),
+            None
+        );
+    }
 }

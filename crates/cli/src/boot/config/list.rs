@@ -45,7 +45,7 @@ const CONFIGURATIONS: Shape<BootConfiguration> = Shape {
         wide("ARCH", |configuration| {
             super::arch_text(configuration.arch()).to_owned()
         }),
-        wide("PRIORITY", |configuration| configuration.priority().to_string()),
+        column("PRIORITY", |configuration| configuration.priority().to_string()),
         column("KERNEL", |configuration| booted(configuration)),
         column("NOTES", |configuration| notes(configuration)),
     ],
