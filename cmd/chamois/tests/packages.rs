@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use common::{CHAMOIS, Single, text};
 
 /// What an administrator looks for after `apt install`.
-const NEEDED: [&str; 14] = [
+const NEEDED: [&str; 15] = [
+    "./etc/clustershell/groups.conf.d/chamois.conf",
     "./usr/bin/chamois",
     "./usr/lib/systemd/system/chamois.service",
     "./usr/lib/systemd/system/chamois-address-helper.service",
@@ -176,4 +177,58 @@ fn bash_completes_a_group_that_the_cluster_has() {
         );
     }
     assert!(completed("chamois clus").contains("cluster"));
+}
+
+/// What the program says that finds the package's executable, and this cluster.
+fn said(program: &mut Command, tree: &Path, single: &Single) -> String {
+    let path = format!(
+        "{}:{}",
+        tree.join("usr/bin").display(),
+        std::env::var("PATH").unwrap()
+    );
+    program.env("PATH", path);
+    program.env("CHAMOIS_ENDPOINTS", format!("{}:7441", single.own()));
+    program.env("CHAMOIS_CA", single.identities().join("ca.pem"));
+    program.env("CHAMOIS_TOKEN_FILE", single.identities().join("admin.token"));
+    String::from_utf8_lossy(&run(program).stdout).trim().to_owned()
+}
+
+/// ClusterShell asks us for groups by the file that the package brings.
+#[test]
+fn clustershell_knows_our_groups() {
+    if !is_wanted() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let tree = unpacked(dir.path());
+    let single = Single::prepare();
+    let mut member = single.start();
+    let nodes = r#"{"Components":[{"ID":"x1000c0s0b0n0","NID":1},{"ID":"x1000c0s1b0n0","NID":2}]}"#;
+    let create = [
+        "api",
+        "call",
+        "smd.v1.ComponentService.CreateComponents",
+        "-d",
+        nodes,
+    ];
+    member.until("nodes", || single.ask(&create).0 == 0);
+    let (code, _, err) = single.ask(&["group", "create", "compute", "x1000c0s0b0n0,x1000c0s1b0n0"]);
+    assert_eq!(code, 0, "{err}");
+    let folder = tree.join("etc/clustershell");
+    let main = format!(
+        "[Main]\ndefault: chamois\nconfdir: {}\n",
+        folder.join("groups.conf.d").display()
+    );
+    std::fs::write(folder.join("groups.conf"), main).unwrap();
+    let asked = |arguments: &[&str]| {
+        let mut nodeset = Command::new("nodeset");
+        said(
+            nodeset.args(arguments).env("CLUSTERSHELL_CFGDIR", &folder),
+            &tree,
+            &single,
+        )
+    };
+    assert_eq!(asked(&["-s", "chamois", "-f", "@compute"]), "x1000c0s[0-1]b0n0");
+    assert_eq!(asked(&["-s", "chamois", "-l"]), "@chamois:compute");
+    assert_eq!(asked(&["-s", "chamois", "-c", "-a"]), "2");
 }
