@@ -379,6 +379,15 @@ consistency = "local"
         assert!(error.to_string().contains("prod"), "{error}");
     }
 
+    /// Whoever copies the example has a file that is understood.
+    #[test]
+    fn the_example_is_understood() {
+        let example = contexts(include_str!("../../../deploy/examples/cli.toml"), "").unwrap();
+        let prod = example.get(example.current().unwrap()).unwrap();
+        assert_eq!(prod.endpoints.len(), 3);
+        assert_eq!(prod.output, Some(Format::Table));
+    }
+
     #[test]
     fn what_is_written_is_read_the_same() {
         let dir = tempfile::tempdir().unwrap();

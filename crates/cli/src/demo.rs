@@ -48,6 +48,7 @@ pub(crate) use self::seed::subnet_and_nodes;
 pub(crate) use self::state_dir::StateDir;
 use self::summary::{Summary, rounded};
 use self::writers::{SharedLedger, Writers};
+use crate::args::GlobalArgs;
 use crate::cluster::status;
 use crate::error::{CliError, Kind};
 use crate::output;
@@ -140,7 +141,7 @@ async fn boot_under_fire(
     let (members, network) = (args.members, layout.network());
     progress.note(format_args!("starting {members} members on {network}"));
     let mut cluster = Cluster::start(layout, args.members, &executable).await?;
-    progress.note(status::render(&cluster.views().await));
+    progress.note(members(&cluster.views().await));
     let ledger = SharedLedger::default();
     let (mut summary, mut hardware) = (Summary::default(), None);
     if args.nodes > 0 {
@@ -152,13 +153,17 @@ async fn boot_under_fire(
         }
         summary = measure(&mut cluster, args, hardware.as_ref(), &ledger, progress).await?;
         progress.finish();
-        progress.note(status::render(&cluster.views().await));
+        progress.note(members(&cluster.views().await));
         progress.note(summary.to_table(ledger.lock().unknown()));
     }
     if args.json {
         output::print(summary.to_json())?;
     }
     Ok((cluster, summary, hardware))
+}
+
+fn members(views: &[status::View]) -> String {
+    output::tabulated(&GlobalArgs::default(), views, &status::VIEWS)
 }
 
 /// Boots the fleet while writers write and members die, then counts.

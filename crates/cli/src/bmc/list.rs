@@ -55,7 +55,7 @@ pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliEr
     )
 }
 
-/// The columns of a list.
+/// A row per BMC.
 const BMCS: Shape<Bmc> = Shape {
     message: "chamois.discovery.v1.Bmc",
     key: |bmc| bmc.address.clone(),

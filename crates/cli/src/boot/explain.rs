@@ -67,14 +67,13 @@ async fn image_status(global: &GlobalArgs, name: &str) -> Result<Option<ImageSta
 }
 
 /// The answer of BSS, with where its image is.
-fn as_json(explained: &BootExplanation, image: Option<&ImageStatus>) -> Result<String, CliError> {
+fn as_json(explained: &BootExplanation, image: Option<&ImageStatus>) -> Result<Value, CliError> {
     let mut whole = output::to_value("chamois.bss.v1.BootExplanation", explained)?;
     if let (Some(image), Value::Object(fields)) = (image, &mut whole) {
         let status = output::to_value("chamois.boot_file.v1.ImageStatus", image)?;
         fields.insert("imageStatus".to_owned(), status);
     }
-    serde_json::to_string_pretty(&whole)
-        .map_err(|error| CliError::other("cannot write the answer as JSON", error))
+    Ok(whole)
 }
 
 fn as_text(explained: &BootExplanation, image: Option<&ImageStatus>, all: bool) -> String {
@@ -350,8 +349,7 @@ mod tests {
             bootable: true,
             ..ImageStatus::default()
         };
-        let text = as_json(&explained(), Some(&status)).unwrap();
-        let value: Value = serde_json::from_str(&text).unwrap();
+        let value = as_json(&explained(), Some(&status)).unwrap();
         assert_eq!(value["node"], "x0c0s0b0n0");
         assert_eq!(value["candidates"][0]["verdict"], "VERDICT_WON");
         assert_eq!(value["imageStatus"]["bootable"], true);

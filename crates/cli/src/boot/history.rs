@@ -52,7 +52,7 @@ pub(super) async fn run(global: &GlobalArgs, args: HistoryArgs) -> Result<(), Cl
     }
 }
 
-/// The columns of a list.
+/// A row per change.
 const CHANGES: Shape<PastChange> = Shape {
     message: "chamois.watch.v1.PastChange",
     key: |change| change.revision.to_string(),

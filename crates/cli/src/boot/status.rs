@@ -37,7 +37,7 @@ pub struct StatusArgs {
     #[arg(long, value_name = "LABEL", value_parser = crate::group::label)]
     pub group: Option<GroupLabel>,
     /// Go on until all nodes are home
-    #[arg(long)]
+    #[arg(short, long)]
     pub watch: bool,
     /// Only boots that begin from now on count
     #[arg(long, requires = "watch")]

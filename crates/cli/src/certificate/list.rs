@@ -83,7 +83,7 @@ fn as_json(row: &InFile) -> serde_json::Value {
     })
 }
 
-/// The columns of a list.
+/// A row per CA.
 const AUTHORITIES: Shape<AuthorityInfo> = Shape {
     message: "chamois.auth.v1.AuthorityInfo",
     key: |authority| authority.id.clone(),

@@ -43,7 +43,7 @@ fn conman(consoles: &[Console]) -> String {
     lines.join("\n")
 }
 
-/// The columns of a list.
+/// A row per console.
 const CONSOLES: Shape<Console> = Shape {
     message: "chamois.console.v1.Console",
     key: |console| console.node.clone(),

@@ -55,7 +55,7 @@ pub(super) async fn delete(global: &GlobalArgs, args: DeleteHeldArgs) -> Result<
     )
 }
 
-/// The columns of a list.
+/// A row per address.
 const HELD: Shape<HeldAddress> = Shape {
     message: "chamois.dhcp.v1.HeldAddress",
     key: |held| held.address.clone(),

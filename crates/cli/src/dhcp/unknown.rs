@@ -23,7 +23,7 @@ pub(super) async fn list(global: &GlobalArgs) -> Result<(), CliError> {
     )
 }
 
-/// The columns of a list.
+/// A row per client.
 const UNKNOWN: Shape<UnknownClient> = Shape {
     message: "chamois.dhcp.v1.UnknownClient",
     key: |client| client.mac.clone(),

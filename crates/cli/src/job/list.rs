@@ -93,7 +93,7 @@ async fn all(
     }
 }
 
-/// The columns of a list.
+/// A row per job.
 const JOBS: Shape<Job> = Shape {
     message: "chamois.job.v1.Job",
     key: |job| job.id.clone(),

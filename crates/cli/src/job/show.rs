@@ -39,7 +39,7 @@ pub(super) async fn run(global: &GlobalArgs, args: ShowArgs) -> Result<(), CliEr
     })
 }
 
-/// The columns of a list.
+/// A row per target.
 const TARGETS: Shape<JobTarget> = Shape {
     message: "chamois.job.v1.JobTarget",
     key: |target| target.target.clone(),

@@ -63,14 +63,14 @@ mod tests {
     use super::*;
 
     /// The tests' standard error is no terminal, or silence is asked for: either way nothing may be shown.
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn what_takes_long_in_silence_shows_nothing() {
         let global = GlobalArgs {
             quiet: true,
             ..GlobalArgs::default()
         };
         let long = async {
-            tokio::time::sleep(3 * PATIENCE).await;
+            tokio::time::sleep(PATIENCE + TICK).await;
             7
         };
         assert_eq!(while_waiting(&global, long).await, 7);

@@ -120,7 +120,7 @@ fn folded(all: &[PowerStatus]) -> comfy_table::Table {
     table
 }
 
-/// The columns of a list.
+/// A row per node.
 const STATUS: Shape<PowerStatus> = Shape {
     message: "chamois.power.v1.PowerStatus",
     key: |status| status.xname.clone(),

@@ -60,7 +60,7 @@ pub(super) async fn run(global: &GlobalArgs, args: KeysArgs) -> Result<(), CliEr
     )
 }
 
-/// The columns of a list.
+/// A row per key.
 const KEYS: Shape<SigningKeyInfo> = Shape {
     message: "chamois.auth.v1.SigningKeyInfo",
     key: |key| key.id.clone(),

@@ -43,7 +43,7 @@ pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliEr
     )
 }
 
-/// The columns of a list.
+/// A row per token.
 const TOKENS: Shape<ApiTokenInfo> = Shape {
     message: "chamois.auth.v1.ApiTokenInfo",
     key: |token| token.id.clone(),
@@ -57,7 +57,7 @@ const TOKENS: Shape<ApiTokenInfo> = Shape {
     ],
 };
 
-/// The columns of a list.
+/// A row per login.
 const SESSIONS: Shape<SessionInfo> = Shape {
     message: "chamois.auth.v1.SessionInfo",
     key: |session| session.id.clone(),

@@ -23,14 +23,14 @@ pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
     )
 }
 
-/// The columns of a list.
+/// A row per credential.
 pub(super) const CREDENTIALS: Shape<BmcCredential> = Shape {
     message: "chamois.discovery.v1.BmcCredential",
     key: |credential| credential.scope.clone(),
     columns: &[
         column("FOR", |credential| credential.scope.clone()),
         column("USER", |credential| credential.user.clone()),
-        column("PASSWORD", |credential| "sealed"),
+        column("PASSWORD", |_| "sealed".to_owned()),
         wide("CHANGED", |credential| changed(credential.meta.as_ref())),
     ],
 };

@@ -33,7 +33,7 @@ pub(super) async fn run(global: &GlobalArgs, watch: WatchArg) -> Result<(), CliE
     )
 }
 
-/// The columns of a list.
+/// A row per configuration.
 const CONFIGURATIONS: Shape<BootConfiguration> = Shape {
     message: "chamois.bss.v1.BootConfiguration",
     key: |configuration| configuration.name.clone(),

@@ -20,7 +20,7 @@ pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
     output::list(global, whole, &answer.rollouts, &ROLLOUTS)
 }
 
-/// The columns of a list.
+/// A row per rollout.
 const ROLLOUTS: Shape<BootRollout> = Shape {
     message: "chamois.bss.v1.BootRollout",
     key: |rollout| rollout.name.clone(),

@@ -30,7 +30,7 @@ pub struct ShowArgs {
     /// Name of the rollout
     pub name: String,
     /// Follow it with a progress bar until it is over
-    #[arg(long)]
+    #[arg(short, long)]
     pub watch: bool,
 }
 

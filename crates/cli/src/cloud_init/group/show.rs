@@ -28,11 +28,12 @@ pub(super) async fn run(global: &GlobalArgs, args: ShowArgs) -> Result<(), CliEr
         .await
         .map_err(|status| explain(status.into()))?;
     let group = group.into_inner();
+    let text = render(&group)?;
     output::object(
         global,
         ("chamois.cloud_init.v1.Group", &group),
         &group.name,
-        || render(&group)?,
+        || text,
     )
 }
 

@@ -25,7 +25,7 @@ pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
     )
 }
 
-/// The columns of a list.
+/// A row per profile.
 const PROFILES: Shape<Profile> = Shape {
     message: "chamois.cloud_init.v1.Profile",
     key: |profile| profile.name.clone(),

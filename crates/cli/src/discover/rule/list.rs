@@ -27,7 +27,7 @@ pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
     )
 }
 
-/// The columns of a list.
+/// A row per rule.
 pub(super) const RULES: Shape<XnameRule> = Shape {
     message: "chamois.discovery.v1.XnameRule",
     key: |rule| rule.name.clone(),

@@ -4,7 +4,7 @@ use clap::Args;
 use proto::auth::v1::policy_service_client::PolicyServiceClient;
 use proto::auth::v1::{PutRoleRequest, Role};
 
-use super::render;
+use super::ROLES;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
