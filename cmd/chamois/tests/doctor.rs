@@ -32,7 +32,7 @@ fn a_member_that_is_well_has_no_errors_and_a_boot_entry_without_its_kernel_is_on
     let mut member = single.start();
     member.until("a leader", || single.ask(&["group", "create", "a"]).0 == 0);
     let (_, found) = findings(&single);
-    for check in ["members", "quorum", "certificates", "disk", "boot files", "dns"] {
+    for check in ["members", "quorum", "certificates", "boot files", "dns"] {
         assert!(!of(&found, check, "ok").is_empty(), "{check}: {found:#?}");
         assert!(of(&found, check, "error").is_empty(), "{check}: {found:#?}");
     }
@@ -101,29 +101,15 @@ fn a_host_that_is_told_nothing_is_told_what_to_export() {
 
 /// Each file of a bundle, and its text.
 fn bundle(file: &Path) -> Vec<(String, String)> {
-    let listed = Command::new("tar")
-        .arg("--zstd")
-        .args(["-tf", text(file)])
-        .output();
-    assert!(listed.is_ok_and(|output| output.status.success()), "tar reads it");
-    let extracted = tempfile::tempdir().unwrap();
-    let done = Command::new("tar")
-        .arg("--zstd")
-        .args(["-xf", text(file), "-C", text(extracted.path())])
-        .status();
-    assert!(done.unwrap().success());
-    let read = |path: std::path::PathBuf| {
+    let file = std::fs::File::open(file).unwrap();
+    let mut archive = tar::Archive::new(zstd::Decoder::new(file).unwrap());
+    let read = |entry: std::io::Result<tar::Entry<'_, _>>| {
+        let mut entry = entry.unwrap();
         let mut content = String::new();
-        std::fs::File::open(&path)
-            .unwrap()
-            .read_to_string(&mut content)
-            .unwrap();
-        (
-            path.strip_prefix(extracted.path()).unwrap().display().to_string(),
-            content,
-        )
+        entry.read_to_string(&mut content).unwrap();
+        (entry.path().unwrap().display().to_string(), content)
     };
-    common::files(extracted.path()).into_iter().map(read).collect()
+    archive.entries().unwrap().map(read).collect()
 }
 
 /// Secrets where members and administrators have them: none is in the bundle, and the rest is.

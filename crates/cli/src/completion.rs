@@ -46,11 +46,12 @@ pub(crate) fn run(args: CompletionArgs) -> Result<(), CliError> {
 
 /// The whole script.
 fn script(shell: ForShell) -> String {
-    let places = live::places(&Cli::command());
+    let command = Cli::command();
+    let (places, flags) = (live::places(&command), live::flags(&command));
     match shell {
-        ForShell::Bash => format!("{}{}", fixed(Shell::Bash), shell_code::bash(&places)),
-        ForShell::Zsh => shell_code::zsh(&fixed(Shell::Zsh), &places),
-        ForShell::Fish => format!("{}{}", fixed(Shell::Fish), shell_code::fish(&places)),
+        ForShell::Bash => format!("{}{}", fixed(Shell::Bash), shell_code::bash(&places, &flags)),
+        ForShell::Zsh => shell_code::zsh(&fixed(Shell::Zsh), &places, &flags),
+        ForShell::Fish => format!("{}{}", fixed(Shell::Fish), shell_code::fish(&places, &flags)),
     }
 }
 

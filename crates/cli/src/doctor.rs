@@ -78,14 +78,18 @@ const CHECKS: &[Check] = &[
     ("host", |around| Box::pin(async move { around.host.findings() })),
     ("members", |around| Box::pin(async move { around.findings() })),
     ("quorum", |around| Box::pin(async move { quorum::check(around) })),
-    ("versions", |around| Box::pin(async move { versions::check(around) })),
+    ("versions", |around| {
+        Box::pin(async move { versions::check(around) })
+    }),
     ("ports", |around| Box::pin(ports::check(around))),
     ("dns", |around| Box::pin(dns::check(around))),
     ("clocks", |around| Box::pin(clocks::check(around))),
     ("certificates", |around| Box::pin(certificates::check(around))),
     ("disk", |around| Box::pin(disk::check(around))),
     ("dhcp", |around| Box::pin(dhcp_servers::check(around))),
-    ("loaders", |around| Box::pin(async move { loaders::check(around) })),
+    ("loaders", |around| {
+        Box::pin(async move { loaders::check(around) })
+    }),
     ("boot files", |around| Box::pin(boot_files::check(around))),
     ("inventory", |around| Box::pin(inventory::check(around))),
 ];

@@ -13,7 +13,7 @@ pub(super) fn shown(written: &str) -> String {
                 rest.next();
                 let mut numbers = String::new();
                 // CSI: parameters, then one letter
-                while let Some(c) = rest.next() {
+                for c in rest.by_ref() {
                     if c.is_ascii_alphabetic() {
                         screen.control(c, &numbers);
                         break;
@@ -37,8 +37,6 @@ struct Screen {
     lines: Vec<Vec<char>>,
     row: usize,
     column: usize,
-    /// The first row that is not scrolled away: where "home" is.
-    top: usize,
 }
 
 impl Screen {
@@ -74,7 +72,7 @@ impl Screen {
             ('E', n) => (self.row, self.column) = (self.row + n.max(1), 0),
             ('F', n) => (self.row, self.column) = (self.row.saturating_sub(n.max(1)), 0),
             ('G', n) => self.column = n.saturating_sub(1),
-            ('H', n) => (self.row, self.column) = (self.top + n.saturating_sub(1), 0),
+            ('H', n) => (self.row, self.column) = (n.saturating_sub(1), 0),
             ('K', 0) => self.line().truncate(column),
             ('K', 2) => self.line().clear(),
             ('J', 0) => {
@@ -83,7 +81,7 @@ impl Screen {
                 self.lines.truncate(row + 1);
             }
             // all of it
-            ('J', 2 | 3) => self.lines.truncate(self.top),
+            ('J', 2 | 3) => self.lines.clear(),
             // colours, the cursor itself, modes
             _ => {}
         }

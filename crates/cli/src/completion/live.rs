@@ -1,5 +1,7 @@
 //! Where the command line takes a name that the cluster knows: found in the commands themselves, so that a new one needs no word here.
 
+use std::collections::BTreeSet;
+
 use clap::{Arg, Command};
 
 /// What is completed there.
@@ -42,6 +44,25 @@ pub(super) fn places(command: &Command) -> Vec<Place> {
     found
 }
 
+/// Options without a value, wherever they are: what comes after one is no value of it.
+pub(super) fn flags(command: &Command) -> BTreeSet<String> {
+    let (mut flags, mut others) = (BTreeSet::new(), BTreeSet::new());
+    options(command, &mut flags, &mut others);
+    flags.difference(&others).cloned().collect()
+}
+
+fn options(command: &Command, flags: &mut BTreeSet<String>, others: &mut BTreeSet<String>) {
+    for argument in command.get_arguments() {
+        let takes_value = argument.get_action().takes_values();
+        if let Some(long) = argument.get_long() {
+            let _ = if takes_value { &mut *others } else { &mut *flags }.insert(format!("--{long}"));
+        }
+    }
+    command
+        .get_subcommands()
+        .for_each(|verb| options(verb, flags, others));
+}
+
 fn below(command: &Command, path: &[&str], found: &mut Vec<Place>) {
     found.extend(
         command
@@ -78,7 +99,11 @@ fn names(argument: &Arg, path: &[&str]) -> Option<Names> {
     };
     match (path, value) {
         // a new one has no name that is known
-        ([_, "create" | "add"], _) if argument.get_long().is_none() && is(&["label", "name"]) => None,
+        (["group", "create"] | ["image", "add"], _)
+            if argument.get_long().is_none() && is(&["label", "name"]) =>
+        {
+            None
+        }
         (_, "XNAME" | "NODESET" | "NODES" | "NODE") => Some(Names::Xnames),
         (_, "LABEL" | "GROUP") => Some(Names::Groups),
         (["group", ..], _) if id == "label" => Some(Names::Groups),
@@ -118,6 +143,16 @@ mod tests {
         ] {
             assert_eq!(at(path, option), Some(names), "{path} {option:?}");
         }
+    }
+
+    #[test]
+    fn what_comes_after_a_flag_is_no_value_of_it() {
+        let flags = flags(&Cli::command());
+        assert!(flags.contains("--wait") || flags.contains("--quiet"), "{flags:?}");
+        assert!(
+            !flags.contains("--endpoints") && !flags.contains("--stagger"),
+            "{flags:?}"
+        );
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! What each shell does to complete live names: find out where on the command line it is, and ask `chamois complete-names`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::live::Place;
 
-/// Patterns of `case` for each kind of names: the verbs so far, `|`, the option before (or nothing).
-fn patterns(places: &[Place]) -> BTreeMap<&'static str, Vec<String>> {
-    let mut patterns: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
+/// Patterns of `case` with what is completed there: the verbs so far, `|`, the option before (or nothing). Values of options come first.
+fn patterns(places: &[Place]) -> Vec<(&'static str, Vec<String>)> {
+    let mut patterns: BTreeMap<(bool, &'static str), Vec<String>> = BTreeMap::new();
     for Place { path, option, names } in places {
         let path = path.replace(' ', "\\ ");
         let pattern = match option {
@@ -16,12 +16,18 @@ fn patterns(places: &[Place]) -> BTreeMap<&'static str, Vec<String>> {
             Some(option) => format!("{path}*\\|{option}"),
             None => format!("{path}\\ *\\|"),
         };
-        patterns.entry(names.word()).or_default().push(pattern);
+        patterns
+            .entry((option.is_none(), names.word()))
+            .or_default()
+            .push(pattern);
     }
     patterns
+        .into_iter()
+        .map(|((_, kind), patterns)| (kind, patterns))
+        .collect()
 }
 
-/// `case` of bash and zsh: options come before arguments, whose patterns end with nothing.
+/// `case` of bash and zsh.
 fn cases(places: &[Place]) -> String {
     let mut text = String::new();
     for (kind, patterns) in patterns(places) {
@@ -30,8 +36,13 @@ fn cases(places: &[Place]) -> String {
     text
 }
 
+/// The alternatives of a pattern.
+fn any_of(flags: &BTreeSet<String>) -> String {
+    flags.iter().map(String::as_str).collect::<Vec<_>>().join("|")
+}
+
 /// Appended to clap's own script.
-pub(super) fn bash(places: &[Place]) -> String {
+pub(super) fn bash(places: &[Place], flags: &BTreeSet<String>) -> String {
     format!(
         r#"
 _chamois_names() {{
@@ -44,6 +55,7 @@ _chamois_names() {{
         esac
     done
     case "${{COMP_WORDS[COMP_CWORD-1]}}" in
+        {flags}) ;;
         --*) option="${{COMP_WORDS[COMP_CWORD-1]}}" ;;
     esac
     [[ $cur == -* ]] && return 1
@@ -63,12 +75,13 @@ _chamois_with_names() {{
 
 complete -F _chamois_with_names -o bashdefault -o default chamois
 "#,
-        cases = cases(places)
+        cases = cases(places),
+        flags = any_of(flags)
     )
 }
 
 /// clap's own script, which defines a function and ends with calling or registering it, with ours around that.
-pub(super) fn zsh(fixed: &str, places: &[Place]) -> String {
+pub(super) fn zsh(fixed: &str, places: &[Place], flags: &BTreeSet<String>) -> String {
     let own = fixed
         .split("\nif [ \"$funcstack[1]\" = \"_chamois\" ]")
         .next()
@@ -85,6 +98,7 @@ _chamois_with_names() {{
         esac
     done
     case "${{words[CURRENT-1]}}" in
+        {flags}) ;;
         --*) option="${{words[CURRENT-1]}}" ;;
     esac
     if [[ $cur != -* ]]; then
@@ -107,12 +121,13 @@ if [ "$funcstack[1]" = "_chamois" ]; then
 fi
 compdef _chamois_with_names chamois
 "#,
-        cases = cases(places)
+        cases = cases(places),
+        flags = any_of(flags)
     )
 }
 
 /// Appended to clap's own script.
-pub(super) fn fish(places: &[Place]) -> String {
+pub(super) fn fish(places: &[Place], flags: &BTreeSet<String>) -> String {
     let mut cases = String::new();
     for (kind, patterns) in patterns(places) {
         let quoted: Vec<String> = patterns
@@ -136,14 +151,19 @@ function __chamois_names
     for word in $words[2..-1]
         string match -q -- '-*' $word; or set -a path $word
     end
-    string match -q -- '--*' $words[-1]; and set option $words[-1]
+    switch "$words[-1]"
+        case {flags}
+        case '--*'
+            set option $words[-1]
+    end
     switch "$path |$option"
 {cases}    end
     test -n "$kind"; and chamois complete-names $kind "$current" 2>/dev/null
 end
 
 complete -c chamois -f -a '(__chamois_names)'
-"#
+"#,
+        flags = flags.iter().map(String::as_str).collect::<Vec<_>>().join(" ")
     )
 }
 
@@ -165,11 +185,15 @@ mod tests {
         ]
     }
 
+    fn flags() -> BTreeSet<String> {
+        ["--wait", "--wide"].map(str::to_owned).into()
+    }
+
     /// bash itself says whether the text is a script, and what a pattern matches.
     fn by_bash(after: &str) -> String {
         let script = format!(
             "_chamois() {{ COMPREPLY=(static); }}\nchamois() {{ echo \"$2:$3\"; }}\n{}\n{after}\necho \"${{COMPREPLY[*]}}\"",
-            bash(&places())
+            bash(&places(), &flags())
         );
         let run = std::process::Command::new("bash")
             .args(["-c", &script])
@@ -184,6 +208,8 @@ mod tests {
         for (words, expected) in [
             ("chamois power on x1", "xnames:x1"),
             ("chamois power on --wait x1 x2", "xnames:x2"),
+            ("chamois power on --wait x1", "xnames:x1"),
+            ("chamois power on --stagger x", "static"),
             ("chamois component list --group com", "groups:com"),
             ("chamois cluster status --context p", "contexts:p"),
             ("chamois power of", "static"),
@@ -199,7 +225,7 @@ mod tests {
     #[test]
     fn zsh_has_the_function_once_and_registers_ours() {
         let fixed = "#compdef chamois\n_chamois() {\n}\n\nif [ \"$funcstack[1]\" = \"_chamois\" ]; then\n    _chamois \"$@\"\nelse\n    compdef _chamois chamois\nfi\n";
-        let script = zsh(fixed, &places());
+        let script = zsh(fixed, &places(), &flags());
         assert!(script.starts_with("#compdef chamois"), "{script}");
         assert_eq!(script.matches("compdef _chamois_with_names chamois").count(), 1);
         assert!(!script.contains("compdef _chamois chamois"), "{script}");
@@ -207,7 +233,7 @@ mod tests {
 
     #[test]
     fn fish_has_a_case_for_each_kind() {
-        let script = fish(&places());
+        let script = fish(&places(), &flags());
         for part in ["case '*|--context'", "case 'power on *|'", "set kind groups"] {
             assert!(script.contains(part), "{part}: {script}");
         }
