@@ -103,13 +103,14 @@ fn a_host_that_is_told_nothing_is_told_what_to_export() {
 fn bundle(file: &Path) -> Vec<(String, String)> {
     let file = std::fs::File::open(file).unwrap();
     let mut archive = tar::Archive::new(zstd::Decoder::new(file).unwrap());
-    let read = |entry: std::io::Result<tar::Entry<'_, _>>| {
+    let mut files = Vec::new();
+    for entry in archive.entries().unwrap() {
         let mut entry = entry.unwrap();
         let mut content = String::new();
         entry.read_to_string(&mut content).unwrap();
-        (entry.path().unwrap().display().to_string(), content)
-    };
-    archive.entries().unwrap().map(read).collect()
+        files.push((entry.path().unwrap().display().to_string(), content));
+    }
+    files
 }
 
 /// Secrets where members and administrators have them: none is in the bundle, and the rest is.

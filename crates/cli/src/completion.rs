@@ -3,7 +3,7 @@
 mod live;
 mod shell_code;
 
-use clap::{Args, CommandFactory as _, ValueEnum};
+use clap::{Args, Command, CommandFactory as _, ValueEnum};
 use clap_complete::{Generator, Shell, generate};
 
 use crate::args::Cli;
@@ -58,8 +58,34 @@ fn script(shell: ForShell) -> String {
 /// The part that needs no cluster.
 fn fixed(shell: impl Generator) -> String {
     let mut text = Vec::new();
-    generate(shell, &mut Cli::command(), PROGRAM, &mut text);
-    String::from_utf8_lossy(&text).into_owned()
+    let mut command = Cli::command();
+    generate(shell, &mut command, PROGRAM, &mut text);
+    without_hidden(&String::from_utf8_lossy(&text), &command)
+}
+
+/// clap's generators offer hidden commands as any other: they are taken out of what is offered.
+fn without_hidden(script: &str, command: &Command) -> String {
+    let hidden = command.get_subcommands().filter(|verb| verb.is_hide_set());
+    let hidden: Vec<&str> = hidden.map(Command::get_name).collect();
+    // a line each in zsh and fish
+    let offers = |line: &&str| {
+        let is_of =
+            |name: &&str| line.contains(&format!("'{name}:")) || line.contains(&format!("-a \"{name}\""));
+        hidden.iter().any(is_of)
+    };
+    let mut shown = String::with_capacity(script.len());
+    for line in script.lines().filter(|line| !offers(line)) {
+        match line.trim_start().starts_with("opts=") {
+            // all on one line in bash, `help` last
+            true => {
+                let without = |line: String, name: &&str| line.replace(&format!(" {name} "), " ");
+                shown.push_str(&hidden.iter().fold(line.to_owned(), without));
+            }
+            false => shown.push_str(line),
+        }
+        shown.push('\n');
+    }
+    shown
 }
 
 #[cfg(test)]
@@ -80,9 +106,18 @@ mod tests {
     #[test]
     fn what_is_hidden_is_not_offered() {
         let bash = fixed(Shell::Bash);
+        let offered = bash.lines().filter(|line| line.trim_start().starts_with("opts="));
+        let offered: Vec<&str> = offered.collect();
         assert!(
-            !bash.contains("discover-worker") && !bash.contains("complete-names"),
-            "hidden commands are offered"
+            offered.iter().any(|line| line.contains(" doctor ")),
+            "{offered:?}"
         );
+        assert!(
+            !offered
+                .iter()
+                .any(|line| line.contains("discover-worker") || line.contains("complete-names"))
+        );
+        assert!(!fixed(Shell::Zsh).contains("'complete-names:"));
+        assert!(!fixed(Shell::Fish).contains("-a \"complete-names\""));
     }
 }
