@@ -9,7 +9,7 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use clap::Parser as _;
-use common::{chamois, outcome};
+use common::{Single, chamois, outcome};
 
 const README: &str = include_str!("../../../README.md");
 const ARCHITECTURE: &str = include_str!("../../../ARCHITECTURE.md");
@@ -69,6 +69,68 @@ fn every_command_in_the_readme_parses() {
         seen += 1;
     }
     assert!(seen >= 8, "{seen} commands: are the blocks still marked `sh`?");
+}
+
+/// The blocks of the tour are typed into one shell, in a folder with what `chamois init` has written, and each command does what it
+/// says. One whose comment names an exit code may end so.
+#[test]
+fn the_tour_runs_as_written() {
+    let tour = section("## The command line, a tour");
+    let single = Single::prepare();
+    let mut member = single.start();
+    member.until("a leader", || single.ask(&["cluster", "status"]).0 == 0);
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["ca.pem", "admin.token"] {
+        std::fs::copy(single.identities().join(name), folder.path().join(name)).unwrap();
+    }
+    let script = typed(&tour, &format!("{}:7441", single.own()));
+    let bin = Path::new(common::CHAMOIS).parent().unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let run = std::process::Command::new("bash")
+        .args(["--norc", "-c", &script])
+        .current_dir(folder.path())
+        .env_clear()
+        .env("PATH", path)
+        .env("HOME", folder.path())
+        .output()
+        .unwrap();
+    let (code, out, err) = outcome(&run);
+    assert_eq!(code, 0, "{script}\n{out}\n{err}");
+    for shown in ["x1000c0s0b0n0", "compute", "doctor.txt"] {
+        assert!(out.contains(shown), "{shown}: {out}");
+    }
+    assert!(folder.path().join("man1/chamois-apply.1").exists());
+}
+
+/// What is typed for a section: its lines, each command stopping the shell unless it ends as its comment says.
+fn typed(section: &str, endpoint: &str) -> String {
+    let mut script = String::new();
+    for line in shell_lines(section) {
+        let line = line.replace("10.97.1.1:7441,10.97.1.2:7441,10.97.1.3:7441", endpoint);
+        let may_be = line
+            .split("exit code ")
+            .nth(1)
+            .and_then(|rest| rest.chars().next());
+        let typed = match may_be {
+            _ if !line.starts_with("chamois ") => line,
+            Some(code) => format!("{} || [ $? = {code} ] || exit 9", command(&line)),
+            None => format!("{} || {{ echo \"ended with $?\"; exit 9; }}", command(&line)),
+        };
+        script += &format!("{typed}\n");
+    }
+    script
+}
+
+/// A section of the README.
+fn section(title: &str) -> String {
+    let (_, rest) = README.split_once(&format!("{title}\n")).unwrap();
+    rest.split("\n## ").next().unwrap().to_owned()
+}
+
+/// The lines of its blocks for a shell.
+fn shell_lines(section: &str) -> impl Iterator<Item = &str> {
+    let blocks = section.split("```sh\n").skip(1);
+    blocks.flat_map(|rest| rest.split("\n```").next().unwrap().lines())
 }
 
 /// The programs that `.ci/sdk-go` and `.ci/sdk-python` run against a cluster, and one that the build compiles.

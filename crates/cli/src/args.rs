@@ -15,6 +15,8 @@ use crate::break_glass::BreakGlassCommand;
 use crate::certificate::CertificateCommand;
 use crate::cloud_init::CloudInitCommand;
 use crate::cluster::ClusterCommand;
+use crate::complete_names::CompleteNamesArgs;
+use crate::completion::CompletionArgs;
 use crate::component::ComponentCommand;
 use crate::config::ConfigCommand;
 use crate::configure::ConfigureCommand;
@@ -26,6 +28,7 @@ use crate::declared::get::GetArgs;
 use crate::demo::DemoArgs;
 use crate::dhcp::DhcpCommand;
 use crate::discover::DiscoverCommand;
+use crate::doctor::DoctorArgs;
 use crate::dry_run;
 use crate::explain::ExplainArgs;
 use crate::export::ExportArgs;
@@ -39,6 +42,7 @@ use crate::init::InitArgs;
 use crate::job::JobCommand;
 use crate::join::JoinArgs;
 use crate::login::LoginArgs;
+use crate::man::ManArgs;
 use crate::member::MemberCommand;
 use crate::migrate::MigrateCommand;
 use crate::nodeset::NodesetCommand;
@@ -50,6 +54,7 @@ use crate::rfe::RfeCommand;
 use crate::secrets::SecretsCommand;
 use crate::snapshot::{SaveArgs, SnapshotCommand};
 use crate::subnet::SubnetCommand;
+use crate::support_bundle::SupportBundleArgs;
 use crate::token::TokenArgs;
 use crate::watch::WatchArgs;
 
@@ -68,6 +73,7 @@ Examples:
   chamois break-glass status                    on a member's host, when nothing else answers
   chamois serve --config chamois.toml --check   check a configuration
   chamois cluster status                        who leads, who follows, how far
+  chamois doctor                                what is wrong, and what to do about it
   chamois component list --type Node -o json    the inventory
   chamois group create compute x1000c0s0b0n0    a named set of nodes
   chamois nodeset fold '@role:Compute!@state:Off'   nodes by what they are
@@ -375,6 +381,17 @@ pub enum ClientCommand {
     /// What the API has and means, and any method of it by hand
     #[command(subcommand)]
     Api(ApiCommand),
+    /// What is wrong with the cluster or this host, and what to do about it
+    Doctor(DoctorArgs),
+    /// One file for whoever is to help: what the cluster and this host say of themselves, without secrets
+    SupportBundle(SupportBundleArgs),
+    /// What a shell needs to complete commands and the cluster's names
+    Completion(CompletionArgs),
+    /// Names that begin so, for the scripts of `chamois completion`
+    #[command(hide = true)]
+    CompleteNames(CompleteNamesArgs),
+    /// The manual: a page for each command
+    Man(ManArgs),
     /// Start a cluster on this host, boot emulated nodes and kill members meanwhile
     Demo(DemoArgs),
     /// Measure a cluster on this host, beside what others use

@@ -13,6 +13,8 @@ mod break_glass;
 mod certificate;
 mod cloud_init;
 mod cluster;
+mod complete_names;
+mod completion;
 mod component;
 mod config;
 mod configure;
@@ -23,6 +25,7 @@ mod declared;
 mod demo;
 mod dhcp;
 mod discover;
+mod doctor;
 mod dry_run;
 mod duration;
 mod error;
@@ -43,6 +46,7 @@ mod job;
 mod join;
 mod login;
 mod logout;
+mod man;
 mod many;
 mod member;
 mod migrate;
@@ -56,6 +60,7 @@ mod rfe;
 mod secrets;
 mod snapshot;
 mod subnet;
+mod support_bundle;
 mod terminal;
 mod token;
 mod utc;
@@ -84,10 +89,7 @@ pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliE
         true => global.clone().without_context(),
         false => contexts::applied(global)?,
     };
-    if !matches!(
-        command,
-        ClientCommand::Login(_) | ClientCommand::Logout | ClientCommand::Config(_)
-    ) {
+    if !asks_without_login(&command) {
         // which writes even where the command changes nothing
         let of_login = GlobalArgs {
             only_trying: None,
@@ -110,7 +112,15 @@ fn asks_no_cluster(command: &ClientCommand) -> bool {
     use ClientCommand as Command;
     matches!(
         command,
-        Command::Init(_) | Command::Config(_) | Command::Demo(_) | Command::Bench(_) | Command::Explain(_)
+        Command::Init(_)
+            | Command::Config(_)
+            | Command::Completion(_)
+            // it says nothing of a context that cannot be read, either
+            | Command::CompleteNames(_)
+            | Command::Man(_)
+            | Command::Demo(_)
+            | Command::Bench(_)
+            | Command::Explain(_)
     )
 }
 
@@ -136,6 +146,8 @@ fn answers_at_once(command: &ClientCommand) -> bool {
             | Command::Dhcp(_)
             | Command::Policy(_)
             | Command::Audit(_)
+            | Command::Doctor(_)
+            | Command::SupportBundle(_)
     )
 }
 
@@ -183,7 +195,25 @@ async fn dispatch(global: &GlobalArgs, command: ClientCommand) -> Result<(), Cli
         ClientCommand::Export(args) => export::run(global, args).await,
         ClientCommand::Watch(args) => watch::run(global, *args).await,
         ClientCommand::Api(command) => api::run(global, command).await,
+        ClientCommand::Doctor(args) => doctor::run(global, args).await,
+        ClientCommand::SupportBundle(args) => support_bundle::run(global, args).await,
+        ClientCommand::Completion(args) => completion::run(args),
+        ClientCommand::CompleteNames(args) => complete_names::run(global, args).await,
+        ClientCommand::Man(args) => man::run(&args),
         ClientCommand::Demo(args) => demo::run(args).await,
         ClientCommand::Bench(command) => bench::run(command).await,
     }
+}
+
+/// Whether the command changes the login itself, asks nobody, or may not wait for a provider.
+fn asks_without_login(command: &ClientCommand) -> bool {
+    matches!(
+        command,
+        ClientCommand::Login(_)
+            | ClientCommand::Logout
+            | ClientCommand::Config(_)
+            | ClientCommand::Completion(_)
+            | ClientCommand::CompleteNames(_)
+            | ClientCommand::Man(_)
+    )
 }

@@ -99,7 +99,8 @@ fn check(request: &Request, who: &str, answer: &Answer, expected: u16, wrong: &m
 /// Whoever moves here reads there what he may rely on.
 #[test]
 fn the_document_shows_these_requests_and_no_others() {
-    let shown: Vec<&str> = DOCUMENT
+    let (_, requests_shown) = DOCUMENT.split_once("## Every request").unwrap();
+    let shown: Vec<&str> = requests_shown
         .lines()
         .filter(|line| line.starts_with("| "))
         .skip(1)
@@ -109,6 +110,25 @@ fn the_document_shows_these_requests_and_no_others() {
         assert_eq!(shown, row);
     }
     assert_eq!(shown.len(), rows.len(), "docs/ochami.md:\n{}", rows.join("\n"));
+}
+
+/// Somebody who looks up a command finds whether it works as he knows it: each that sends a request is in the first table.
+#[test]
+fn every_command_is_said_to_work_or_not() {
+    let (commands, _) = DOCUMENT.split_once("## Every request").unwrap();
+    for request in requests() {
+        let words: Vec<&str> = request
+            .command
+            .split([' ', ','])
+            .filter(|word| !word.is_empty())
+            .collect();
+        let (noun, verb) = (words[0], words.get(1).copied().unwrap_or_default());
+        let is_said = commands
+            .lines()
+            .filter(|line| line.starts_with("| `"))
+            .any(|line| line.contains(&format!("`{noun} ")) && (line.contains(verb) || verb == "by"));
+        assert!(is_said, "{}", request.command);
+    }
 }
 
 /// Each command is there, and no request twice.
