@@ -121,7 +121,7 @@ fn path_problem(path: &str) -> Option<&'static str> {
 }
 
 /// Lines that hold nothing but a statement leave nothing behind, and the last line keeps its end: what files are made of.
-fn environment() -> Environment<'static> {
+fn environment<'s>() -> Environment<'s> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use minijinja::value::{Value, ValueKind};
-use minijinja::{Environment, Error, ErrorKind};
+use minijinja::{Environment, Error, ErrorKind, State};
 use model::{HmsType, NodeExpression, NodeNames, Xname, fold_names};
 
 use crate::reverse_name::reverse_name;
@@ -55,6 +55,9 @@ pub(crate) const NAMES: &[&str] = &[
     "upper",
 ];
 
+/// Fuel for each name that a nodeset is made of or folded from: the work is done before minijinja sees what it made.
+const FUEL_PER_NAME: u64 = 16;
+
 /// `expand` resolves `@label` by the groups of the view, to the names of their nodes, and `@*` to those of all nodes.
 pub(crate) fn add(environment: &mut Environment<'_>, view: &View) {
     let groups: std::collections::BTreeMap<String, Vec<String>> = view
@@ -64,8 +67,8 @@ pub(crate) fn add(environment: &mut Environment<'_>, view: &View) {
         .collect();
     let all: Vec<String> = view.nodes.iter().map(|node| node.name.clone()).collect();
     environment.add_filter("fold", fold);
-    environment.add_filter("expand", move |text: String| {
-        expand(&text, &mut |label| {
+    environment.add_filter("expand", move |state: &State<'_, '_>, text: String| {
+        expand(state, &text, &mut |label| {
             let names = if label == "*" {
                 Some(&all)
             } else {
@@ -105,8 +108,9 @@ fn refused(problem: impl Into<String>) -> Error {
 }
 
 /// Names, or objects that have one: `nodes|fold`, `group.members|fold`.
-fn fold(names: &Value) -> Result<String, Error> {
+fn fold(state: &State<'_, '_>, names: &Value) -> Result<String, Error> {
     let names = names_of(names)?;
+    burn(state, names.len())?;
     Ok(fold_names(names.iter()))
 }
 
@@ -128,6 +132,7 @@ fn name_of(item: &Value) -> Result<String, Error> {
 }
 
 fn expand(
+    state: &State<'_, '_>,
     text: &str,
     group: &mut dyn FnMut(&str) -> Result<NodeNames, String>,
 ) -> Result<Vec<String>, Error> {
@@ -135,7 +140,12 @@ fn expand(
     let names = expression
         .expand(group)
         .map_err(|problem| refused(format!("{problem}")))?;
+    burn(state, names.len())?;
     Ok(names.iter().map(str::to_owned).collect())
+}
+
+fn burn(state: &State<'_, '_>, names: usize) -> Result<(), Error> {
+    state.consume_fuel(FUEL_PER_NAME.saturating_mul(names as u64))
 }
 
 /// Those of a list of nodes that are in a group.
@@ -154,7 +164,7 @@ fn in_group(nodes: &Value, label: &str) -> Result<Vec<Value>, Error> {
 }
 
 /// Numbers in names by value; of objects by an attribute, without one by their name.
-fn natural_sort(list: &Value, attribute: Option<String>) -> Result<Vec<Value>, Error> {
+fn natural_sort(state: &State<'_, '_>, list: &Value, attribute: Option<String>) -> Result<Vec<Value>, Error> {
     let mut keyed = Vec::new();
     for item in list.try_iter()? {
         let key = match &attribute {
@@ -163,6 +173,7 @@ fn natural_sort(list: &Value, attribute: Option<String>) -> Result<Vec<Value>, E
         };
         keyed.push((key, item));
     }
+    burn(state, keyed.len())?;
     keyed.sort_by(|(one, _), (other, _)| natural_order(one, other));
     Ok(keyed.into_iter().map(|(_, item)| item).collect())
 }

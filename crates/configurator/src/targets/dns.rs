@@ -155,9 +155,10 @@ fn named_conf(view: &View, zones: &[Zone], options: &Options) -> Result<File, Er
     let mut body = header("//", view, &format!("target {NAME}"));
     for zone in zones {
         let name = &zone.name;
+        // names of nodes may have `_`, for which named refuses a whole zone
         let _ = writeln!(
             body,
-            "zone \"{name}\" {{ type master; file \"{folder}{name}.zone\"; }};"
+            "zone \"{name}\" {{ type master; check-names ignore; file \"{folder}{name}.zone\"; }};"
         );
     }
     Ok(File::new("dns/named.conf", body))
@@ -242,7 +243,7 @@ mod tests {
     #[test]
     fn named_conf_lists_the_zones() {
         let files = texts(&small(), &[SERVER, ("directory", "/etc/bind/chamois/")]);
-        let line = "zone \"demo.example\" { type master; file \"/etc/bind/chamois/demo.example.zone\"; };\n";
+        let line = "zone \"demo.example\" { type master; check-names ignore; file \"/etc/bind/chamois/demo.example.zone\"; };\n";
         assert!(files[6].1.contains(line), "{}", files[6].1);
         assert_eq!(files[6].1.lines().count(), 7);
     }

@@ -1,6 +1,6 @@
 //! What templates find: the view by its own names, the revision, and the header of a file.
 
-use minijinja::value::Value;
+use minijinja::value::{Serde, Value};
 use minijinja::{Environment, context};
 use proto::configurator::v1::Template;
 
@@ -23,14 +23,14 @@ pub(super) fn of(view: &View) -> Value {
         boot_interface: node.boot_interface(),
     });
     context! {
-        cluster => view.cluster,
+        cluster => view.cluster.as_str(),
         revision => REVISION.to_string(),
-        nodes => Value::from_serialize(nodes.collect::<Vec<_>>()),
-        bmcs => Value::from_serialize(&view.bmcs),
-        groups => Value::from_serialize(&view.groups),
-        partitions => Value::from_serialize(&view.partitions),
-        subnets => Value::from_serialize(&view.subnets),
-        others => Value::from_serialize(&view.others),
+        nodes => Value::from(Serde(nodes.collect::<Vec<_>>())),
+        bmcs => Value::from(Serde(&view.bmcs)),
+        groups => Value::from(Serde(&view.groups)),
+        partitions => Value::from(Serde(&view.partitions)),
+        subnets => Value::from(Serde(&view.subnets)),
+        others => Value::from(Serde(&view.others)),
     }
 }
 

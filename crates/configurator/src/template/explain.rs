@@ -11,6 +11,8 @@ use crate::{Error, template_filters};
 
 /// Longest piece of a template that is shown, in characters.
 const SHOWN_CHARS_MAX: usize = 80;
+/// Words of minijinja's errors.
+const SAID: &[&str] = &["filter", "function", "is", "unknown", "undefined", "value"];
 /// What templates find at the top, and what is in it.
 const NAMES: &[&str] = &[
     "address",
@@ -97,8 +99,9 @@ impl<'a> Explain<'a> {
         if let Some(piece) = piece {
             let shown: String = piece.chars().take(SHOWN_CHARS_MAX).collect();
             let _ = write!(problem, ", at `{}`", shown.replace('\n', " "));
-            problem.push_str(&hint(error.kind(), piece));
         }
+        let said = error.detail().unwrap_or_default();
+        problem.push_str(&hint(error.kind(), piece.unwrap_or(said)));
         Error::Template {
             name: self.template.name.clone(),
             line: error.line(),
@@ -112,20 +115,18 @@ impl<'a> Explain<'a> {
     }
 }
 
-/// What was perhaps meant by the last word of a piece.
+/// What was perhaps meant by the last word of a piece, or of minijinja's own words, that is none we know.
 fn hint(kind: ErrorKind, piece: &str) -> String {
+    let known = match kind {
+        ErrorKind::UndefinedError | ErrorKind::UnknownFunction => NAMES,
+        ErrorKind::UnknownFilter => template_filters::NAMES,
+        _ => return String::new(),
+    };
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let words = || piece.split(|c: char| !is_word(c)).filter(|word| !word.is_empty());
-    let filters = || template_filters::NAMES.iter().copied();
-    match kind {
-        ErrorKind::UndefinedError | ErrorKind::UnknownFunction => {
-            let unknown = words().rfind(|word| !NAMES.contains(word));
-            unknown.map_or_else(String::new, |word| did_you_mean(word, NAMES.iter().copied()))
-        }
-        ErrorKind::UnknownFilter => {
-            let unknown = words().rfind(|word| filters().all(|name| name != *word));
-            unknown.map_or_else(String::new, |word| did_you_mean(word, filters()))
-        }
-        _ => String::new(),
-    }
+    let words = piece.split(|c: char| !is_word(c)).filter(|word| !word.is_empty());
+    let mut unknown = words.filter(|word| !known.contains(word) && !SAID.contains(word));
+    let names = || known.iter().copied();
+    unknown
+        .next_back()
+        .map_or_else(String::new, |word| did_you_mean(word, names()))
 }

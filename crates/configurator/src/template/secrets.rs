@@ -42,15 +42,26 @@ impl Secrets {
             )),
             Some(_) if !self.are_shown => refused(format!("the secret {name:?} is not shown here")),
             Some(None) => refused(format!("there is no secret {name:?}")),
-            Some(Some(login)) => Ok(context! { user => login.user, password => login.password }),
+            Some(Some(login)) => {
+                Ok(context! { user => login.user.as_str(), password => login.password.as_str() })
+            }
         }
     }
 
-    /// A text without the passwords that may be in it.
+    /// A text without the passwords that may be in it, as they are or as errors quote them.
     pub(super) fn without(&self, text: String) -> String {
         let logins = self.granted.values().flatten();
         let passwords = logins.map(|login| &login.password);
         let sought = passwords.filter(|password| password.len() >= SOUGHT_BYTES_MIN);
-        sought.fold(text, |text, password| text.replace(password.as_str(), "…"))
+        sought.fold(text, |text, password| {
+            let quoted = [
+                password.escape_debug().to_string(),
+                password.escape_default().to_string(),
+            ];
+            let forms = [password.clone(), password.to_lowercase()]
+                .into_iter()
+                .chain(quoted);
+            forms.fold(text, |text, form| text.replace(&form, "…"))
+        })
     }
 }

@@ -252,7 +252,7 @@ fn no_password_is_in_an_error() {
 fn ten_thousand_nodes_are_no_trouble() {
     let view = View::of(&large(10_000));
     let body = "{% for n in nodes %}{{ n.name }} {{ n.xname }} {{ n.nid }} {{ n.role }} {{ n.address }} \
-                {% for i in n.interfaces %}{{ i.mac }}={{ i.addresses|join(',') }} {% endfor %}\n{% endfor %}{{ nodes|fold }}\n";
+                {% for i in n.interfaces %}{{ i.mac }}={{ i.addresses|join(',') }} {% endfor %};\n{% endfor %}{{ nodes|fold }}\n";
     let file = render_template(&template(body), &view, None).unwrap();
     assert_eq!(file.body.lines().count(), 10_001);
 }
