@@ -27,7 +27,7 @@ pub struct Nodes {
 ///
 /// # Errors
 /// What is wrong, and where.
-pub fn nodes(text: &str) -> Result<Nodes, String> {
+pub(crate) fn nodes(text: &str) -> Result<Nodes, String> {
     let typed = |expression| Nodes {
         text: text.to_owned(),
         expression,
