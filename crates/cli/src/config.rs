@@ -51,14 +51,14 @@ pub(crate) fn run(global: &GlobalArgs, command: ConfigCommand) -> Result<(), Cli
     match command {
         ConfigCommand::List => list::run(global),
         ConfigCommand::Show(args) => show::run(global, &args),
-        ConfigCommand::Use(args) => use_one(global, args),
-        ConfigCommand::Set(args) => set::run(global, args),
+        ConfigCommand::Use(args) => use_one(global, &args),
+        ConfigCommand::Set(args) => set::run(global, &args),
         ConfigCommand::Delete(args) => delete::run(global, &args),
         ConfigCommand::ImportOchami(args) => import_ochami::run(global, &args),
     }
 }
 
-fn use_one(global: &GlobalArgs, args: NameArgs) -> Result<(), CliError> {
+fn use_one(global: &GlobalArgs, args: &NameArgs) -> Result<(), CliError> {
     let mut contexts = Contexts::read()?;
     contexts.get(&args.name)?;
     contexts.own_mut().current = Some(args.name.clone());

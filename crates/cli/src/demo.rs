@@ -141,7 +141,7 @@ async fn boot_under_fire(
     let (members, network) = (args.members, layout.network());
     progress.note(format_args!("starting {members} members on {network}"));
     let mut cluster = Cluster::start(layout, args.members, &executable).await?;
-    progress.note(members(&cluster.views().await));
+    progress.note(side_by_side(&cluster.views().await));
     let ledger = SharedLedger::default();
     let (mut summary, mut hardware) = (Summary::default(), None);
     if args.nodes > 0 {
@@ -153,7 +153,7 @@ async fn boot_under_fire(
         }
         summary = measure(&mut cluster, args, hardware.as_ref(), &ledger, progress).await?;
         progress.finish();
-        progress.note(members(&cluster.views().await));
+        progress.note(side_by_side(&cluster.views().await));
         progress.note(summary.to_table(ledger.lock().unknown()));
     }
     if args.json {
@@ -162,7 +162,7 @@ async fn boot_under_fire(
     Ok((cluster, summary, hardware))
 }
 
-fn members(views: &[status::View]) -> String {
+fn side_by_side(views: &[status::View]) -> String {
     output::tabulated(&GlobalArgs::default(), views, &status::VIEWS)
 }
 

@@ -19,8 +19,7 @@ use self::grid::{Canvas, Grid};
 pub(crate) use self::message::{from_value, to_json, to_json_line, to_value};
 use self::message::{to_yaml, value_to_yaml};
 pub(crate) use self::shape::{Column, Shape, changed, column, wide};
-pub use self::watched::WatchArg;
-pub(crate) use self::watched::{Changes, follow, follow_by};
+pub(crate) use self::watched::{Changes, WatchArg, follow, follow_by};
 use crate::args::GlobalArgs;
 use crate::error::CliError;
 

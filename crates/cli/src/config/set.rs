@@ -45,7 +45,7 @@ pub enum FieldArg {
     Consistency,
 }
 
-pub(super) fn run(global: &GlobalArgs, args: SetArgs) -> Result<(), CliError> {
+pub(super) fn run(global: &GlobalArgs, args: &SetArgs) -> Result<(), CliError> {
     let mut contexts = Contexts::read()?;
     // the first change of one of the site's contexts begins with what the site says
     let mut fields = contexts.get(&args.name).cloned().unwrap_or_default();

@@ -32,6 +32,7 @@ pub struct WatchArg {
 }
 
 /// When a list may have changed.
+#[derive(Clone, Copy)]
 pub(crate) enum Changes<'a> {
     /// When an object of one of these kinds has.
     Of(&'a [Kind]),
