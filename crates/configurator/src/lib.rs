@@ -31,5 +31,5 @@ pub use inventory::Inventory;
 pub use natural::natural_order;
 pub use options::{OptionSpec, Options};
 pub use target::{Check, Target, render, target, targets};
-pub use template::{Login, check_template, render_template};
+pub use template::{FindLogin, Login, check_template, render_template};
 pub use view::{Bmc, Boot, Group, Interface, Node, Other, Subnet, View};

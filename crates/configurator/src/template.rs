@@ -46,6 +46,9 @@ impl std::fmt::Debug for Login {
     }
 }
 
+/// Finds the login of a name.
+pub type FindLogin<'a> = &'a dyn Fn(&str) -> Option<Login>;
+
 /// The file of a template. `secrets` finds the login of a name; it is asked only for those that the template was granted.
 /// `None`: whoever renders may see none, and a template that asks for one fails.
 ///
@@ -54,7 +57,7 @@ impl std::fmt::Debug for Login {
 pub fn render_template(
     template: &Template,
     view: &View,
-    secrets: Option<&dyn Fn(&str) -> Option<Login>>,
+    secrets: Option<FindLogin<'_>>,
 ) -> Result<File, Error> {
     check_outside(template)?;
     let secrets = Secrets::granted(template, secrets);

@@ -1,5 +1,6 @@
 //! Filters that templates have beside those of minijinja: nodesets, places, order, addresses.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use minijinja::value::{Value, ValueKind};
@@ -164,7 +165,11 @@ fn in_group(nodes: &Value, label: &str) -> Result<Vec<Value>, Error> {
 }
 
 /// Numbers in names by value; of objects by an attribute, without one by their name.
-fn natural_sort(state: &State<'_, '_>, list: &Value, attribute: Option<String>) -> Result<Vec<Value>, Error> {
+fn natural_sort(
+    state: &State<'_, '_>,
+    list: &Value,
+    attribute: Option<Cow<'_, str>>,
+) -> Result<Vec<Value>, Error> {
     let mut keyed = Vec::new();
     for item in list.try_iter()? {
         let key = match &attribute {

@@ -106,7 +106,7 @@ impl Edited<'_> {
             let opened = editor(file.path());
             let text = read(file.path())?;
             if let Err(problem) = opened {
-                return Err(kept(file, CliError::other("the editor failed", problem)));
+                return Err(kept(file, &CliError::other("the editor failed", problem)));
             }
             let text = own(&text);
             if text.trim().is_empty() || text == whole {
@@ -120,7 +120,7 @@ impl Edited<'_> {
             let is_final = !matches!(problem.kind(), Class::Usage | Class::NotFound | Class::Other)
                 || text == own(&shown);
             if is_final {
-                return Err(kept(file, problem));
+                return Err(kept(file, &problem));
             }
             let told = problem.to_string();
             let lines: Vec<String> = told.lines().map(|line| format!("{OURS}{line}\n")).collect();
@@ -129,7 +129,7 @@ impl Edited<'_> {
         }
         Err(kept(
             file,
-            CliError::new(Class::Usage, "it was refused too often"),
+            &CliError::new(Class::Usage, "it was refused too often"),
         ))
     }
 
@@ -210,7 +210,7 @@ fn read(path: &Path) -> Result<String, CliError> {
 }
 
 /// The error, with the file that has the text.
-fn kept(file: tempfile::NamedTempFile, error: CliError) -> CliError {
+fn kept(file: tempfile::NamedTempFile, error: &CliError) -> CliError {
     let shown = file.path().to_path_buf();
     let path: PathBuf = file.into_temp_path().keep().unwrap_or(shown);
     let kind = error.kind();

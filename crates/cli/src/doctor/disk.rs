@@ -86,8 +86,8 @@ fn trial(dir: &Path) -> std::io::Result<(Duration, Duration)> {
 
 fn free(dir: &Path) -> Option<Finding> {
     let disk = nix::sys::statvfs::statvfs(dir).ok()?;
-    let percent = (u64::from(disk.blocks_available()) * 100).checked_div(disk.blocks().into())?;
-    let inodes = (u64::from(disk.files_available()) * 100).checked_div(disk.files().into());
+    let percent = (disk.blocks_available() * 100).checked_div(disk.blocks())?;
+    let inodes = (disk.files_available() * 100).checked_div(disk.files());
     Some(judge_free(
         &dir.display().to_string(),
         percent.min(inodes.unwrap_or(100)),

@@ -1,7 +1,7 @@
 //! This host's member, as far as its configuration says and may be read. It is read leniently: a configuration that `serve` refuses
 //! is what a doctor is called for.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use toml::Value;
@@ -29,7 +29,6 @@ pub(crate) struct HostConfig {
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) identity_dir: Option<PathBuf>,
     pub(crate) loaders_dir: Option<PathBuf>,
-    pub(crate) https_listen: Option<SocketAddr>,
     /// Names that clients dial it by, beside its addresses (`api.names`).
     pub(crate) names: Vec<String>,
     /// Certificates of the site: `api.https-certificate`, `api.client-ca`.
@@ -41,7 +40,6 @@ pub(crate) struct HostConfig {
 /// A `[[network]]`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Network {
-    pub(crate) name: String,
     pub(crate) service_address: Option<IpAddr>,
     pub(crate) roles: Vec<String>,
 }
@@ -122,9 +120,6 @@ impl HostConfig {
             data_dir: path(value.get("data-dir")),
             identity_dir: path(value.get("identity-dir")),
             loaders_dir: path(at("dhcp", "loaders-dir")),
-            https_listen: at("api", "https-listen")
-                .and_then(Value::as_str)
-                .and_then(|text| text.parse().ok()),
             names: list(at("api", "names")),
             site_certificates: site.into_iter().flatten().collect(),
             http_port: port
@@ -141,7 +136,6 @@ impl HostConfig {
 
 fn network(value: &Value) -> Network {
     Network {
-        name: text(value.get("name")),
         service_address: value
             .get("service-address")
             .and_then(Value::as_str)
@@ -186,7 +180,6 @@ mod tests {
             Some(Path::new("/var/lib/chamois/data"))
         );
         assert_eq!(config.loaders_dir.as_deref(), Some(Path::new("/usr/lib/ipxe")));
-        assert_eq!(config.https_listen, Some("10.97.1.1:8443".parse().unwrap()));
         let boot = &config.networks[0];
         assert_eq!(boot.service_address, Some("10.97.0.1".parse().unwrap()));
         assert!(boot.has_role("dhcp") && !boot.has_role("discovery"));

@@ -123,7 +123,7 @@ async fn components(global: &GlobalArgs) -> Result<Directory, CliError> {
 /// Members by name.
 type Sets = BTreeMap<String, NodeNames>;
 
-fn set(name: String, members: Option<GroupMembers>) -> (String, NodeNames) {
+fn set(name: &str, members: Option<GroupMembers>) -> (String, NodeNames) {
     (
         name.to_lowercase(),
         members.unwrap_or_default().ids.into_iter().collect(),
@@ -140,7 +140,7 @@ async fn groups(global: &GlobalArgs) -> Result<Sets, CliError> {
     Ok(answer
         .groups
         .into_iter()
-        .map(|group| set(group.label, group.members))
+        .map(|group| set(&group.label, group.members))
         .collect())
 }
 
@@ -153,7 +153,7 @@ async fn partitions(global: &GlobalArgs) -> Result<Sets, CliError> {
         .into_inner();
     let partitions = answer.partitions.into_iter();
     Ok(partitions
-        .map(|partition| set(partition.name, partition.members))
+        .map(|partition| set(&partition.name, partition.members))
         .collect())
 }
 

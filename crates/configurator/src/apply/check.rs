@@ -38,10 +38,10 @@ fn by_target(check: &Check, plan: &Plan, staged: &Path) -> Result<Option<String>
     if files.is_empty() {
         return Ok(None);
     }
-    let Some(program) = find(check.program) else {
+    let Some(program) = find(check.needs()).and_then(|_| find(check.program)) else {
         return Ok(Some(format!(
             "not checked by {}, which is not on this host",
-            check.program
+            check.needs()
         )));
     };
     let each = check.args.iter().any(|arg| arg.contains(FILE));
@@ -53,7 +53,7 @@ fn by_target(check: &Check, plan: &Plan, staged: &Path) -> Result<Option<String>
         };
         let arguments: Vec<String> = check.args.iter().map(with).collect();
         run(&program, &arguments, &[], CHECKER_AT_MOST)
-            .map_err(|problem| refused(check.program, problem, plan, staged))?;
+            .map_err(|problem| refused(check.needs(), &problem, plan, staged))?;
     }
     Ok(None)
 }
@@ -71,13 +71,13 @@ fn by_site(set: &FileSet, plan: &Plan, staged: &Path) -> Result<(), ApplyError> 
         ];
         let environment = [("CHAMOIS_FILE_SET", set.name.as_str())];
         let checked = check.run(&replaced, &environment);
-        checked.map_err(|problem| refused(check.program(), problem, plan, staged))?;
+        checked.map_err(|problem| refused(check.program(), &problem, plan, staged))?;
     }
     Ok(())
 }
 
 /// The checker's words without the name of a folder that is gone when somebody reads them.
-fn refused(program: &str, problem: String, plan: &Plan, staged: &Path) -> ApplyError {
+fn refused(program: &str, problem: &str, plan: &Plan, staged: &Path) -> ApplyError {
     let folder = format!("{}/", staged.display());
     ApplyError::Check {
         program: program.to_owned(),

@@ -27,6 +27,6 @@ pub use file_set::{FileSet, Place, Rendered, Source};
 pub use index::{BEFORE, Version};
 pub use plan::{Change, ChangeKind, Plan};
 pub use rollback::roll_back;
-pub use run::{Applied, Outcome, Wish, apply, check, plan};
+pub use run::{Applied, Changed, Outcome, Wish, apply, check, plan};
 pub use settings::Settings;
 pub use state_dir::{Locked, StateDir};

@@ -92,8 +92,11 @@ fn render(view: &View, options: &Options) -> Result<Vec<File>, Error> {
     Ok(vec![File::new("powerman/powerman.conf", body)])
 }
 
-/// Names of nodes, each with its plug; and what is to be said of those that have none.
-fn switched<'a>(view: &'a View, options: &Options) -> Result<(Vec<(&'a str, String)>, String), Error> {
+/// Names of nodes, each with its plug.
+type Switched<'a> = Vec<(&'a str, String)>;
+
+/// Those of this view; and what is to be said of those that have none.
+fn switched<'a>(view: &'a View, options: &Options) -> Result<(Switched<'a>, String), Error> {
     let plug_of: fn(&Bmc) -> Option<String> = match options.or("plugs", "address") {
         "address" => |bmc| bmc.address.map(|address| address.to_string()),
         "name" => |bmc| Some(bmc.name.clone()),

@@ -6,7 +6,7 @@ use minijinja::value::Value;
 use minijinja::{Environment, Error, ErrorKind, context};
 use proto::configurator::v1::Template;
 
-use super::Login;
+use super::{FindLogin, Login};
 
 /// Shortest password that is looked for in texts: shorter ones are in every text.
 const SOUGHT_BYTES_MIN: usize = 4;
@@ -19,7 +19,7 @@ pub(super) struct Secrets {
 }
 
 impl Secrets {
-    pub(super) fn granted(template: &Template, find: Option<&dyn Fn(&str) -> Option<Login>>) -> Secrets {
+    pub(super) fn granted(template: &Template, find: Option<FindLogin<'_>>) -> Secrets {
         let names = template.secrets.iter();
         let granted = names.map(|name| (name.clone(), find.and_then(|find| find(name))));
         Secrets {

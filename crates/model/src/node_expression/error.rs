@@ -28,7 +28,10 @@ impl NodeExpressionError {
 
 impl fmt::Display for NodeExpressionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = self.text.floor_char_boundary(self.at);
+        let mut at = self.at.min(self.text.len());
+        while !self.text.is_char_boundary(at) {
+            at -= 1;
+        }
         let (before, behind) = self.text.split_at(at);
         // a caret counts columns, and control characters have none
         let shown = |c: char| if c.is_control() { ' ' } else { c };
