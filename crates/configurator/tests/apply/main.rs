@@ -16,7 +16,7 @@ use std::time::Duration;
 use configurator::apply::{
     self, Applied, ApplyError, Command, FileSet, Outcome, Place, Rendered, Source, StateDir, Wish,
 };
-use configurator::{File, Options, View, header};
+use configurator::{File, Inventory, Options, View, header};
 
 /// A host: a folder for files and one for the state.
 struct Host {
@@ -92,10 +92,7 @@ impl Host {
 
 /// A file with our header.
 fn file(path: &str, text: &str) -> File {
-    let view = View {
-        cluster: "test".to_owned(),
-        ..View::default()
-    };
+    let view = View::of(&Inventory::new("test"));
     File::new(path, format!("{}{text}\n", header("#", &view, "template site")))
 }
 
