@@ -1,6 +1,6 @@
 //! Whether objects are to be deleted: somebody must say so.
 
-use std::io::{BufRead, IsTerminal as _, Read as _, Write as _};
+use std::io::{BufRead, IsTerminal as _, Write as _};
 
 use crate::error::{CliError, Kind};
 

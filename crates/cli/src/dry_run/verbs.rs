@@ -172,7 +172,6 @@ mod tests {
         ),
         ("configure apply", "has its own: files of this host"),
         ("configure rollback", "files of this host"),
-        ("an inventory that was read; import shows differences",),
         ("discover start crawl", "starts a job at BMCs"),
         ("discover start scan", "starts a job at BMCs"),
         ("file delete", "boot files are not part of the state"),
