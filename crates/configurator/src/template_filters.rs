@@ -1,6 +1,5 @@
 //! Filters that templates have beside those of minijinja: nodesets, places, order, addresses.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 
 use minijinja::value::{Value, ValueKind};
@@ -168,11 +167,11 @@ fn in_group(nodes: &Value, label: &str) -> Result<Vec<Value>, Error> {
 fn natural_sort(
     state: &State<'_, '_>,
     list: &Value,
-    attribute: Option<Cow<'_, str>>,
+    attribute: Option<&str>,
 ) -> Result<Vec<Value>, Error> {
     let mut keyed = Vec::new();
     for item in list.try_iter()? {
-        let key = match &attribute {
+        let key = match attribute {
             Some(attribute) => item.get_attr(attribute)?.to_string(),
             None => name_of(&item)?,
         };

@@ -20,7 +20,7 @@ const (
 	messageBytesMax = 16 << 20
 	// Pings while calls are open: a member that has frozen is noticed. gRPC allows none more often.
 	pingEvery, pingTimeout = 10 * time.Second, 5 * time.Second
-	userAgent              = "chamois-go/0.10.0"
+	userAgent              = "chamois-go/0.11.0"
 )
 
 // connections are the endpoints of a client and the connection in use.

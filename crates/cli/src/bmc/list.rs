@@ -62,10 +62,10 @@ const BMCS: Shape<Bmc> = Shape {
     columns: &[
         column("ADDRESS", |bmc| bmc.address.clone()),
         column("XNAME", |bmc| bmc.xname.clone()),
-        column("MAKER", |bmc| maker(bmc)),
+        column("MAKER", maker),
         wide("SERIAL", |bmc| bmc.serial.clone()),
         wide("MAC", |bmc| bmc.mac.clone()),
-        column("CRAWL", |bmc| crawl(bmc)),
+        column("CRAWL", crawl),
         column("LAST SEEN", |bmc| utc::timestamp(bmc.last_seen_ms)),
     ],
 };

@@ -101,7 +101,7 @@ const JOBS: Shape<Job> = Shape {
         column("ID", |job| job.id.clone()),
         column("KIND", |job| words::kind(job).to_owned()),
         column("STATE", |job| words::state(job).to_owned()),
-        column("TARGETS", |job| words::counts(job)),
+        column("TARGETS", words::counts),
         wide("BY", |job| job.principal.clone()),
         column("STARTED", |job| match job.started_at_ms {
             0 => String::new(),

@@ -39,8 +39,8 @@ const POLICIES: Shape<Policy> = Shape {
         column("NAME", |policy| policy.name.clone()),
         column("ROLE", |policy| policy.role.clone()),
         column("FOR", |policy| policy.principals.join(", ")),
-        column("WHERE", |policy| places(policy)),
-        column("UNTIL", |policy| until(policy)),
+        column("WHERE", places),
+        column("UNTIL", until),
         wide("CHANGED", |policy| changed(policy.meta.as_ref())),
     ],
 };

@@ -86,7 +86,6 @@ fn interface(xname: &str, hms_type: &str, mac: u8, addresses: &[(&str, &str)]) -
     let ip_addresses = addresses.iter().map(|(address, network)| IpAddressMapping {
         ip_address: (*address).to_owned(),
         network: (*network).to_owned(),
-        ..IpAddressMapping::default()
     });
     let interface = EthernetInterface {
         id: id.clone(),

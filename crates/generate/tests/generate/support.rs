@@ -63,7 +63,6 @@ impl Site {
         };
         let create = CreateEthernetInterface {
             interface: Some(interface),
-            ..CreateEthernetInterface::default()
         };
         self.smd(smd_command::Change::CreateEthernetInterface(create))
             .await;

@@ -118,7 +118,7 @@ mod tests {
         let trials = Trials::new([]);
         assert!(trials.would_change().is_none());
         assert_eq!(trials.ended(&answer("a")).code(), Code::Cancelled);
-        assert_eq!(trials.clone().ended(&answer("b")).code(), Code::Cancelled);
+        assert_eq!(trials.ended(&answer("b")).code(), Code::Cancelled);
         let told = trials.would_change().unwrap();
         let ids: Vec<_> = told.changes.iter().map(|change| change.id.as_str()).collect();
         assert_eq!((ids, told.validate_only), (vec!["a", "b"], true));

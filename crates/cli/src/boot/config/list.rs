@@ -46,8 +46,8 @@ const CONFIGURATIONS: Shape<BootConfiguration> = Shape {
             super::arch_text(configuration.arch()).to_owned()
         }),
         column("PRIORITY", |configuration| configuration.priority().to_string()),
-        column("KERNEL", |configuration| booted(configuration)),
-        column("NOTES", |configuration| notes(configuration)),
+        column("KERNEL", booted),
+        column("NOTES", notes),
     ],
 };
 

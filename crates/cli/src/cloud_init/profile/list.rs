@@ -33,7 +33,7 @@ const PROFILES: Shape<Profile> = Shape {
         column("NAME", |profile| profile.name.clone()),
         column("EXPIRES", |profile| profile.expires_at.clone()),
         column("NODES", |profile| nodes(&profile.nodes)),
-        column("VARIANTS OF", |profile| variants(profile)),
+        column("VARIANTS OF", variants),
         wide("CHANGED", |profile| changed(profile.meta.as_ref())),
     ],
 };
