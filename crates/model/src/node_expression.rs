@@ -280,7 +280,7 @@ mod tests {
         }
         let long = "n1,".repeat(NODE_EXPRESSION_BYTES_MAX / 3 + 1);
         assert!(folded(&long).unwrap_err().contains("65536"));
-        let groups = vec!["@big"; 3].join(",");
+        let groups = ["@big"; 3].join(",");
         let mut big = |_: &str| Ok((0..400_000).map(|n| format!("n{n}")).collect());
         let groups: NodeExpression = groups.parse().unwrap();
         assert!(groups.expand(&mut big).is_err());
@@ -303,7 +303,7 @@ mod tests {
             let names = places.iter().map(|(x, c, s, n)| format!("x{x}c{c}s{s}b0n{n}"));
             let names: NodeNames = names.collect();
             let folded = names.fold();
-            prop_assert_eq!(folded.parse::<NodeExpression>().unwrap().names().unwrap(), names.clone());
+            prop_assert_eq!(&folded.parse::<NodeExpression>().unwrap().names().unwrap(), &names);
             let count = |part: &String| part.parse::<NodeExpression>().unwrap().names().unwrap().len();
             let parts: usize = names.folded().iter().map(count).sum();
             prop_assert_eq!(parts, names.len(), "each name is in one part: {}", folded);

@@ -101,7 +101,7 @@ mod tests {
         #[test]
         fn a_number_is_shown_ordered_and_kept_as_it_was_written(a in "[0-9]{1,18}", b in "[0-9]{1,18}") {
             let (one, other) = (Index::of(&a).unwrap(), Index::of(&b).unwrap());
-            prop_assert_eq!(one.to_string(), a.clone());
+            prop_assert_eq!(&one.to_string(), &a);
             prop_assert_eq!(Index::from_bytes(one.to_bytes()), one);
             prop_assert_eq!(one.cmp(&other), (a.len(), &a).cmp(&(b.len(), &b)));
             prop_assert_eq!(one.cmp(&other), one.to_bytes().cmp(&other.to_bytes()));

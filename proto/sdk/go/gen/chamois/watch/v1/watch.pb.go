@@ -13,6 +13,7 @@ import (
 	v14 "chamois.dev/sdk/go/gen/chamois/boot_file/v1"
 	v11 "chamois.dev/sdk/go/gen/chamois/bss/v1"
 	v12 "chamois.dev/sdk/go/gen/chamois/cloud_init/v1"
+	v18 "chamois.dev/sdk/go/gen/chamois/configurator/v1"
 	v13 "chamois.dev/sdk/go/gen/chamois/dhcp/v1"
 	v16 "chamois.dev/sdk/go/gen/chamois/discovery/v1"
 	_ "chamois.dev/sdk/go/gen/chamois/http/v1"
@@ -125,6 +126,7 @@ const (
 	Object_KIND_FIRMWARE_INVENTORY Object_Kind = 83
 	Object_KIND_JOB                Object_Kind = 84
 	Object_KIND_JOB_TARGET         Object_Kind = 85
+	Object_KIND_TEMPLATE           Object_Kind = 90
 )
 
 // Enum value maps for Object_Kind.
@@ -166,6 +168,7 @@ var (
 		83: "KIND_FIRMWARE_INVENTORY",
 		84: "KIND_JOB",
 		85: "KIND_JOB_TARGET",
+		90: "KIND_TEMPLATE",
 	}
 	Object_Kind_value = map[string]int32{
 		"KIND_UNSPECIFIED":        0,
@@ -204,6 +207,7 @@ var (
 		"KIND_FIRMWARE_INVENTORY": 83,
 		"KIND_JOB":                84,
 		"KIND_JOB_TARGET":         85,
+		"KIND_TEMPLATE":           90,
 	}
 )
 
@@ -639,6 +643,7 @@ type Object struct {
 	//	*Object_FirmwareInventory
 	//	*Object_Job
 	//	*Object_JobTarget
+	//	*Object_Template
 	Value         isObject_Value `protobuf_oneof:"value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1010,6 +1015,15 @@ func (x *Object) GetJobTarget() *v17.JobTarget {
 	return nil
 }
 
+func (x *Object) GetTemplate() *v18.Template {
+	if x != nil {
+		if x, ok := x.Value.(*Object_Template); ok {
+			return x.Template
+		}
+	}
+	return nil
+}
+
 type isObject_Value interface {
 	isObject_Value()
 }
@@ -1189,6 +1203,11 @@ type Object_JobTarget struct {
 	JobTarget *v17.JobTarget `protobuf:"bytes,85,opt,name=job_target,json=jobTarget,proto3,oneof"`
 }
 
+type Object_Template struct {
+	// With `KIND_TEMPLATE`.
+	Template *v18.Template `protobuf:"bytes,90,opt,name=template,proto3,oneof"`
+}
+
 func (*Object_Component) isObject_Value() {}
 
 func (*Object_EthernetInterface) isObject_Value() {}
@@ -1258,6 +1277,8 @@ func (*Object_FirmwareInventory) isObject_Value() {}
 func (*Object_Job) isObject_Value() {}
 
 func (*Object_JobTarget) isObject_Value() {}
+
+func (*Object_Template) isObject_Value() {}
 
 // A part of the state, in the order of kinds and keys.
 type WatchResponse_Rows struct {
@@ -1438,7 +1459,7 @@ var File_chamois_watch_v1_watch_proto protoreflect.FileDescriptor
 
 const file_chamois_watch_v1_watch_proto_rawDesc = "" +
 	"\n" +
-	"\x1cchamois/watch/v1/watch.proto\x12\x10chamois.watch.v1\x1a\x1cchamois/auth/v1/policy.proto\x1a$chamois/boot_file/v1/boot_file.proto\x1a chamois/boot_file/v1/image.proto\x1a'chamois/bss/v1/boot_configuration.proto\x1a$chamois/bss/v1/boot_parameters.proto\x1a chamois/bss/v1/boot_record.proto\x1a!chamois/bss/v1/boot_rollout.proto\x1a,chamois/cloud_init/v1/cluster_defaults.proto\x1a$chamois/cloud_init/v1/commands.proto\x1a!chamois/cloud_init/v1/group.proto\x1a)chamois/cloud_init/v1/instance_info.proto\x1a#chamois/cloud_init/v1/profile.proto\x1a\x1bchamois/dhcp/v1/lease.proto\x1a\x1cchamois/dhcp/v1/policy.proto\x1a\x1cchamois/dhcp/v1/subnet.proto\x1a%chamois/discovery/v1/credential.proto\x1a-chamois/discovery/v1/firmware_inventory.proto\x1a\x1fchamois/discovery/v1/scan.proto\x1a%chamois/discovery/v1/xname_rule.proto\x1a\x1achamois/http/v1/http.proto\x1a\x18chamois/job/v1/job.proto\x1a\x1echamois/smd/v1/component.proto\x1a'chamois/smd/v1/component_endpoint.proto\x1a'chamois/smd/v1/ethernet_interface.proto\x1a\x1achamois/smd/v1/group.proto\x1a$chamois/smd/v1/hardware_record.proto\x1a\x1dchamois/smd/v1/node_map.proto\x1a\x1echamois/smd/v1/partition.proto\x1a\x1echamois/smd/v1/power_map.proto\x1a%chamois/smd/v1/redfish_endpoint.proto\x1a%chamois/smd/v1/service_endpoint.proto\"\xe7\x01\n" +
+	"\x1cchamois/watch/v1/watch.proto\x12\x10chamois.watch.v1\x1a\x1cchamois/auth/v1/policy.proto\x1a$chamois/boot_file/v1/boot_file.proto\x1a chamois/boot_file/v1/image.proto\x1a'chamois/bss/v1/boot_configuration.proto\x1a$chamois/bss/v1/boot_parameters.proto\x1a chamois/bss/v1/boot_record.proto\x1a!chamois/bss/v1/boot_rollout.proto\x1a,chamois/cloud_init/v1/cluster_defaults.proto\x1a$chamois/cloud_init/v1/commands.proto\x1a!chamois/cloud_init/v1/group.proto\x1a)chamois/cloud_init/v1/instance_info.proto\x1a#chamois/cloud_init/v1/profile.proto\x1a&chamois/configurator/v1/template.proto\x1a\x1bchamois/dhcp/v1/lease.proto\x1a\x1cchamois/dhcp/v1/policy.proto\x1a\x1cchamois/dhcp/v1/subnet.proto\x1a%chamois/discovery/v1/credential.proto\x1a-chamois/discovery/v1/firmware_inventory.proto\x1a\x1fchamois/discovery/v1/scan.proto\x1a%chamois/discovery/v1/xname_rule.proto\x1a\x1achamois/http/v1/http.proto\x1a\x18chamois/job/v1/job.proto\x1a\x1echamois/smd/v1/component.proto\x1a'chamois/smd/v1/component_endpoint.proto\x1a'chamois/smd/v1/ethernet_interface.proto\x1a\x1achamois/smd/v1/group.proto\x1a$chamois/smd/v1/hardware_record.proto\x1a\x1dchamois/smd/v1/node_map.proto\x1a\x1echamois/smd/v1/partition.proto\x1a\x1echamois/smd/v1/power_map.proto\x1a%chamois/smd/v1/redfish_endpoint.proto\x1a%chamois/smd/v1/service_endpoint.proto\"\xe7\x01\n" +
 	"\fWatchRequest\x12#\n" +
 	"\rfrom_revision\x18\x01 \x01(\x04R\ffromRevision\x123\n" +
 	"\x05kinds\x18\x02 \x03(\x0e2\x1d.chamois.watch.v1.Object.KindR\x05kinds\x12\x16\n" +
@@ -1476,7 +1497,7 @@ const file_chamois_watch_v1_watch_proto_rawDesc = "" +
 	"\x12CHANGE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eCHANGE_CREATED\x10\x01\x12\x12\n" +
 	"\x0eCHANGE_UPDATED\x10\x02\x12\x12\n" +
-	"\x0eCHANGE_DELETED\x10\x03\"\x8a\x19\n" +
+	"\x0eCHANGE_DELETED\x10\x03\"\xde\x19\n" +
 	"\x06Object\x121\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1d.chamois.watch.v1.Object.KindR\x04kind\x12\x10\n" +
 	"\x03key\x18\x02 \x01(\tR\x03key\x129\n" +
@@ -1520,7 +1541,8 @@ const file_chamois_watch_v1_watch_proto_rawDesc = "" +
 	"\x12firmware_inventory\x18S \x01(\v2'.chamois.discovery.v1.FirmwareInventoryH\x00R\x11firmwareInventory\x12'\n" +
 	"\x03job\x18T \x01(\v2\x13.chamois.job.v1.JobH\x00R\x03job\x12:\n" +
 	"\n" +
-	"job_target\x18U \x01(\v2\x19.chamois.job.v1.JobTargetH\x00R\tjobTarget\"\xa1\x06\n" +
+	"job_target\x18U \x01(\v2\x19.chamois.job.v1.JobTargetH\x00R\tjobTarget\x12?\n" +
+	"\btemplate\x18Z \x01(\v2!.chamois.configurator.v1.TemplateH\x00R\btemplate\"\xb4\x06\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eKIND_COMPONENT\x10\n" +
@@ -1560,7 +1582,8 @@ const file_chamois_watch_v1_watch_proto_rawDesc = "" +
 	"\x13KIND_BMC_CREDENTIAL\x10R\x12\x1b\n" +
 	"\x17KIND_FIRMWARE_INVENTORY\x10S\x12\f\n" +
 	"\bKIND_JOB\x10T\x12\x13\n" +
-	"\x0fKIND_JOB_TARGET\x10UB\a\n" +
+	"\x0fKIND_JOB_TARGET\x10U\x12\x11\n" +
+	"\rKIND_TEMPLATE\x10ZB\a\n" +
 	"\x05value2g\n" +
 	"\fWatchService\x12W\n" +
 	"\x05Watch\x12\x1e.chamois.watch.v1.WatchRequest\x1a\x1f.chamois.watch.v1.WatchResponse\"\v\x8a\xce\x18\a\b\x01\x10\x01\x80\x02\x010\x01B\xb5\x01\n" +
@@ -1628,6 +1651,7 @@ var file_chamois_watch_v1_watch_proto_goTypes = []any{
 	(*v16.FirmwareInventory)(nil),     // 43: chamois.discovery.v1.FirmwareInventory
 	(*v17.Job)(nil),                   // 44: chamois.job.v1.Job
 	(*v17.JobTarget)(nil),             // 45: chamois.job.v1.JobTarget
+	(*v18.Template)(nil),              // 46: chamois.configurator.v1.Template
 }
 var file_chamois_watch_v1_watch_proto_depIdxs = []int32{
 	1,  // 0: chamois.watch.v1.WatchRequest.kinds:type_name -> chamois.watch.v1.Object.Kind
@@ -1674,15 +1698,16 @@ var file_chamois_watch_v1_watch_proto_depIdxs = []int32{
 	43, // 41: chamois.watch.v1.Object.firmware_inventory:type_name -> chamois.discovery.v1.FirmwareInventory
 	44, // 42: chamois.watch.v1.Object.job:type_name -> chamois.job.v1.Job
 	45, // 43: chamois.watch.v1.Object.job_target:type_name -> chamois.job.v1.JobTarget
-	6,  // 44: chamois.watch.v1.WatchResponse.Rows.objects:type_name -> chamois.watch.v1.Object
-	5,  // 45: chamois.watch.v1.WatchResponse.Events.events:type_name -> chamois.watch.v1.Event
-	2,  // 46: chamois.watch.v1.WatchService.Watch:input_type -> chamois.watch.v1.WatchRequest
-	3,  // 47: chamois.watch.v1.WatchService.Watch:output_type -> chamois.watch.v1.WatchResponse
-	47, // [47:48] is the sub-list for method output_type
-	46, // [46:47] is the sub-list for method input_type
-	46, // [46:46] is the sub-list for extension type_name
-	46, // [46:46] is the sub-list for extension extendee
-	0,  // [0:46] is the sub-list for field type_name
+	46, // 44: chamois.watch.v1.Object.template:type_name -> chamois.configurator.v1.Template
+	6,  // 45: chamois.watch.v1.WatchResponse.Rows.objects:type_name -> chamois.watch.v1.Object
+	5,  // 46: chamois.watch.v1.WatchResponse.Events.events:type_name -> chamois.watch.v1.Event
+	2,  // 47: chamois.watch.v1.WatchService.Watch:input_type -> chamois.watch.v1.WatchRequest
+	3,  // 48: chamois.watch.v1.WatchService.Watch:output_type -> chamois.watch.v1.WatchResponse
+	48, // [48:49] is the sub-list for method output_type
+	47, // [47:48] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_chamois_watch_v1_watch_proto_init() }
@@ -1732,6 +1757,7 @@ func file_chamois_watch_v1_watch_proto_init() {
 		(*Object_FirmwareInventory)(nil),
 		(*Object_Job)(nil),
 		(*Object_JobTarget)(nil),
+		(*Object_Template)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

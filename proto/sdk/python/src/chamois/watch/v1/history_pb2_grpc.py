@@ -61,7 +61,7 @@ class HistoryServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Rollback(self, request, context):
-        """Makes an object what it was after one of the changes that are listed, if it is of what nodes boot with. A change like
+        """Makes an object what it was after one of the changes that are listed, if it is of what nodes boot with, or a template. A change like
         any other: checked as one, and part of the history. A version that is not kept: NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -15,6 +15,7 @@ from chamois.cloud_init.v1 import commands_pb2 as _commands_pb2
 from chamois.cloud_init.v1 import group_pb2 as _group_pb2_1
 from chamois.cloud_init.v1 import instance_info_pb2 as _instance_info_pb2
 from chamois.cloud_init.v1 import profile_pb2 as _profile_pb2
+from chamois.configurator.v1 import template_pb2 as _template_pb2
 from chamois.dhcp.v1 import lease_pb2 as _lease_pb2
 from chamois.dhcp.v1 import policy_pb2 as _policy_pb2
 from chamois.dhcp.v1 import subnet_pb2 as _subnet_pb2
@@ -362,6 +363,7 @@ class Object(_message.Message):
         KIND_FIRMWARE_INVENTORY: Object._Kind.ValueType  # 83
         KIND_JOB: Object._Kind.ValueType  # 84
         KIND_JOB_TARGET: Object._Kind.ValueType  # 85
+        KIND_TEMPLATE: Object._Kind.ValueType  # 90
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
         """The numbers are those of the fields below."""
@@ -402,6 +404,7 @@ class Object(_message.Message):
     KIND_FIRMWARE_INVENTORY: Object.Kind.ValueType  # 83
     KIND_JOB: Object.Kind.ValueType  # 84
     KIND_JOB_TARGET: Object.Kind.ValueType  # 85
+    KIND_TEMPLATE: Object.Kind.ValueType  # 90
 
     KIND_FIELD_NUMBER: _builtins.int
     KEY_FIELD_NUMBER: _builtins.int
@@ -440,6 +443,7 @@ class Object(_message.Message):
     FIRMWARE_INVENTORY_FIELD_NUMBER: _builtins.int
     JOB_FIELD_NUMBER: _builtins.int
     JOB_TARGET_FIELD_NUMBER: _builtins.int
+    TEMPLATE_FIELD_NUMBER: _builtins.int
     kind: Global___Object.Kind.ValueType
     """What it is."""
     key: _builtins.str
@@ -587,6 +591,10 @@ class Object(_message.Message):
     def job_target(self) -> _job_pb2.JobTarget:
         """With `KIND_JOB_TARGET`."""
 
+    @_builtins.property
+    def template(self) -> _template_pb2.Template:
+        """With `KIND_TEMPLATE`."""
+
     def __init__(
         self,
         *,
@@ -627,12 +635,13 @@ class Object(_message.Message):
         firmware_inventory: _firmware_inventory_pb2.FirmwareInventory | None = ...,
         job: _job_pb2.Job | None = ...,
         job_target: _job_pb2.JobTarget | None = ...,
+        template: _template_pb2.Template | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["bmc", b"bmc", "bmc_credential", b"bmc_credential", "boot_configuration", b"boot_configuration", "boot_file", b"boot_file", "boot_parameters", b"boot_parameters", "boot_record", b"boot_record", "boot_rollout", b"boot_rollout", "cloud_init_group", b"cloud_init_group", "cluster_defaults", b"cluster_defaults", "component", b"component", "component_endpoint", b"component_endpoint", "dhcp_lease", b"dhcp_lease", "dhcp_policy", b"dhcp_policy", "ethernet_interface", b"ethernet_interface", "firmware_inventory", b"firmware_inventory", "group", b"group", "hardware_fru", b"hardware_fru", "hardware_location", b"hardware_location", "held_address", b"held_address", "image", b"image", "instance", b"instance", "instance_info", b"instance_info", "job", b"job", "job_target", b"job_target", "node_map", b"node_map", "partition", b"partition", "policy", b"policy", "power_map", b"power_map", "profile", b"profile", "redfish_endpoint", b"redfish_endpoint", "role", b"role", "service_endpoint", b"service_endpoint", "subnet", b"subnet", "unknown_client", b"unknown_client", "value", b"value", "xname_rule", b"xname_rule"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bmc", b"bmc", "bmc_credential", b"bmc_credential", "boot_configuration", b"boot_configuration", "boot_file", b"boot_file", "boot_parameters", b"boot_parameters", "boot_record", b"boot_record", "boot_rollout", b"boot_rollout", "cloud_init_group", b"cloud_init_group", "cluster_defaults", b"cluster_defaults", "component", b"component", "component_endpoint", b"component_endpoint", "dhcp_lease", b"dhcp_lease", "dhcp_policy", b"dhcp_policy", "ethernet_interface", b"ethernet_interface", "firmware_inventory", b"firmware_inventory", "group", b"group", "hardware_fru", b"hardware_fru", "hardware_location", b"hardware_location", "held_address", b"held_address", "image", b"image", "instance", b"instance", "instance_info", b"instance_info", "job", b"job", "job_target", b"job_target", "node_map", b"node_map", "partition", b"partition", "policy", b"policy", "power_map", b"power_map", "profile", b"profile", "redfish_endpoint", b"redfish_endpoint", "role", b"role", "service_endpoint", b"service_endpoint", "subnet", b"subnet", "template", b"template", "unknown_client", b"unknown_client", "value", b"value", "xname_rule", b"xname_rule"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bmc", b"bmc", "bmc_credential", b"bmc_credential", "boot_configuration", b"boot_configuration", "boot_file", b"boot_file", "boot_parameters", b"boot_parameters", "boot_record", b"boot_record", "boot_rollout", b"boot_rollout", "cloud_init_group", b"cloud_init_group", "cluster_defaults", b"cluster_defaults", "component", b"component", "component_endpoint", b"component_endpoint", "dhcp_lease", b"dhcp_lease", "dhcp_policy", b"dhcp_policy", "ethernet_interface", b"ethernet_interface", "firmware_inventory", b"firmware_inventory", "group", b"group", "hardware_fru", b"hardware_fru", "hardware_location", b"hardware_location", "held_address", b"held_address", "image", b"image", "instance", b"instance", "instance_info", b"instance_info", "job", b"job", "job_target", b"job_target", "key", b"key", "kind", b"kind", "node_map", b"node_map", "partition", b"partition", "policy", b"policy", "power_map", b"power_map", "profile", b"profile", "redfish_endpoint", b"redfish_endpoint", "role", b"role", "service_endpoint", b"service_endpoint", "subnet", b"subnet", "unknown_client", b"unknown_client", "value", b"value", "xname_rule", b"xname_rule"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bmc", b"bmc", "bmc_credential", b"bmc_credential", "boot_configuration", b"boot_configuration", "boot_file", b"boot_file", "boot_parameters", b"boot_parameters", "boot_record", b"boot_record", "boot_rollout", b"boot_rollout", "cloud_init_group", b"cloud_init_group", "cluster_defaults", b"cluster_defaults", "component", b"component", "component_endpoint", b"component_endpoint", "dhcp_lease", b"dhcp_lease", "dhcp_policy", b"dhcp_policy", "ethernet_interface", b"ethernet_interface", "firmware_inventory", b"firmware_inventory", "group", b"group", "hardware_fru", b"hardware_fru", "hardware_location", b"hardware_location", "held_address", b"held_address", "image", b"image", "instance", b"instance", "instance_info", b"instance_info", "job", b"job", "job_target", b"job_target", "key", b"key", "kind", b"kind", "node_map", b"node_map", "partition", b"partition", "policy", b"policy", "power_map", b"power_map", "profile", b"profile", "redfish_endpoint", b"redfish_endpoint", "role", b"role", "service_endpoint", b"service_endpoint", "subnet", b"subnet", "template", b"template", "unknown_client", b"unknown_client", "value", b"value", "xname_rule", b"xname_rule"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_value: _TypeAlias = _typing.Literal["component", "ethernet_interface", "group", "redfish_endpoint", "component_endpoint", "service_endpoint", "hardware_location", "hardware_fru", "partition", "node_map", "boot_parameters", "boot_record", "boot_configuration", "boot_rollout", "instance", "cluster_defaults", "cloud_init_group", "instance_info", "profile", "subnet", "dhcp_lease", "held_address", "unknown_client", "dhcp_policy", "boot_file", "image", "power_map", "role", "policy", "bmc", "xname_rule", "bmc_credential", "firmware_inventory", "job", "job_target"]  # noqa: Y015
+    _WhichOneofReturnType_value: _TypeAlias = _typing.Literal["component", "ethernet_interface", "group", "redfish_endpoint", "component_endpoint", "service_endpoint", "hardware_location", "hardware_fru", "partition", "node_map", "boot_parameters", "boot_record", "boot_configuration", "boot_rollout", "instance", "cluster_defaults", "cloud_init_group", "instance_info", "profile", "subnet", "dhcp_lease", "held_address", "unknown_client", "dhcp_policy", "boot_file", "image", "power_map", "role", "policy", "bmc", "xname_rule", "bmc_credential", "firmware_inventory", "job", "job_target", "template"]  # noqa: Y015
     _WhichOneofArgType_value: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_value) -> _WhichOneofReturnType_value | None: ...
 
