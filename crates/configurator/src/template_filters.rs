@@ -164,11 +164,7 @@ fn in_group(nodes: &Value, label: &str) -> Result<Vec<Value>, Error> {
 }
 
 /// Numbers in names by value; of objects by an attribute, without one by their name.
-fn natural_sort(
-    state: &State<'_, '_>,
-    list: &Value,
-    attribute: Option<&str>,
-) -> Result<Vec<Value>, Error> {
+fn natural_sort(state: &State<'_, '_>, list: &Value, attribute: Option<&str>) -> Result<Vec<Value>, Error> {
     let mut keyed = Vec::new();
     for item in list.try_iter()? {
         let key = match attribute {

@@ -149,7 +149,7 @@ mod tests {
             ("node1", "xname"),
             ("@compute", "in no group yet"),
             ("x0c0s0b0n0 --subrole Worker", "--role"),
-            ("x0c0s0b0n0 --state Ondly", "is it On?"),
+            ("x0c0s0b0n0 --state Redy", "is it Ready?"),
             ("x0c0s0b0n0 x0c0s0b0n0", "twice"),
             ("", "required"),
         ] {

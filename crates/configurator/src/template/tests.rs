@@ -229,7 +229,6 @@ fn a_secret_is_for_the_template_that_was_granted_it() {
 fn no_password_is_in_an_error() {
     for body in [
         "{{ secret('bmc').password|cabinet }}",
-        "{{ secret('bmc').password|expand }}",
         "{{ nodes[secret('bmc').password] }}",
         "{{ secret('bmc').password() }}",
         "{{ secret('bmc').password|reverse_name }}",

@@ -179,7 +179,7 @@ fn what_cannot_be_read_is_left_out() {
         &["", "10.1.2", "10.1.2.3", "10.1.2.3"],
     );
     put_interface(&mut inventory, "020000000001", "", &["10.1.2.4"]);
-    put_interface(&mut inventory, "020000000002", "x9c9s9b9n9", &["10.1.2.5"]);
+    put_interface(&mut inventory, "020000000002", "x9c1s9b0n9", &["10.1.2.5"]);
     put_endpoint(&mut inventory, "also nonsense", "a", "b");
     put_group(&mut inventory, "g", &["nonsense", "x0c0s0b0n0", "x0c0s0b0n0"]);
     put_subnet(&mut inventory, "no network", "a b");
@@ -194,7 +194,7 @@ fn what_cannot_be_read_is_left_out() {
     assert_eq!(view.groups[0].members, ["x0c0s0b0n0"]);
     assert_eq!(
         (view.others[0].xname.as_str(), view.others[0].kind.as_str()),
-        ("x9c9s9b9n9", "Node")
+        ("x9c1s9b0n9", "Node")
     );
 }
 

@@ -11,22 +11,22 @@ async fn site() -> Site {
     let site = Site::new();
     site.credential("default", "root", "c4n4ry").await;
     site.credential("bmc:x0c0s0b0", "admin", "0ther").await;
-    site.put("conman", BODY).await.unwrap();
+    site.put("consoles", BODY).await.unwrap();
     site
 }
 
 #[tokio::test]
 async fn a_template_reads_what_it_was_granted() {
     let site = site().await;
-    site.grant("conman", &["default"]).await.unwrap();
-    let made = site.files.generate_with_secrets(asked("conman", &[])).await;
+    site.grant("consoles", &["default"]).await.unwrap();
+    let made = site.files.generate_with_secrets(asked("consoles", &[])).await;
     let made = made.unwrap().into_inner();
     assert!(made.files[0].content.contains("root:c4n4ry"));
     assert!(!format!("{made:?}").contains("c4n4ry"));
     let shown = site.shown.lock().unwrap().clone();
     assert_eq!(shown.len(), 1);
     assert!(
-        shown[0].ends_with("template conman with the passwords of default"),
+        shown[0].ends_with("template consoles with the passwords of default"),
         "{shown:?}"
     );
 }
@@ -34,17 +34,17 @@ async fn a_template_reads_what_it_was_granted() {
 #[tokio::test]
 async fn no_other_method_and_no_other_password() {
     let site = site().await;
-    let refused = site.files.generate_with_secrets(asked("conman", &[])).await;
+    let refused = site.files.generate_with_secrets(asked("consoles", &[])).await;
     assert_eq!(refused.unwrap_err().code(), Code::InvalidArgument, "not granted");
-    site.grant("conman", &["bmc:x0c0s0b0"]).await.unwrap();
-    let refused = site.files.generate_with_secrets(asked("conman", &[])).await;
+    site.grant("consoles", &["bmc:x0c0s0b0"]).await.unwrap();
+    let refused = site.files.generate_with_secrets(asked("consoles", &[])).await;
     assert_eq!(
         refused.unwrap_err().code(),
         Code::InvalidArgument,
         "another one is"
     );
-    site.grant("conman", &["default"]).await.unwrap();
-    let refused = site.files.generate(asked("conman", &[])).await.unwrap_err();
+    site.grant("consoles", &["default"]).await.unwrap();
+    let refused = site.files.generate(asked("consoles", &[])).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument, "not by this method");
     assert!(!refused.message().contains("c4n4ry"), "{refused}");
     assert!(site.shown.lock().unwrap().is_empty());
@@ -54,9 +54,9 @@ async fn no_other_method_and_no_other_password() {
 #[tokio::test]
 async fn another_text_is_granted_nothing() {
     let site = site().await;
-    site.grant("conman", &["default"]).await.unwrap();
-    site.put("conman", &format!("{BODY}\n")).await.unwrap();
-    let refused = site.files.generate_with_secrets(asked("conman", &[])).await;
+    site.grant("consoles", &["default"]).await.unwrap();
+    site.put("consoles", &format!("{BODY}\n")).await.unwrap();
+    let refused = site.files.generate_with_secrets(asked("consoles", &[])).await;
     assert_eq!(refused.unwrap_err().code(), Code::InvalidArgument);
 }
 

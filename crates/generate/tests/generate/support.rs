@@ -10,7 +10,7 @@ use proto::discovery::v1::discovery_command::{self, PutCredential};
 use proto::discovery::v1::{BmcCredential, DiscoveryCommand};
 use proto::raft::v1::entry::Command;
 use proto::smd::v1::smd_command::{self, CreateComponents, CreateEthernetInterface};
-use proto::smd::v1::{Component, EthernetInterface, IpAddressMapping, SmdCommand};
+use proto::smd::v1::{Component, EthernetInterface, IpAddressMapping, SmdCommand, component};
 use raft::Store;
 use state::discovery::credential_secret;
 use tonic::{Request, Status};
@@ -45,6 +45,7 @@ impl Site {
             id: xname.into(),
             r#type: "Node".into(),
             nid: Some(1),
+            state: component::State::On.into(),
             ..Component::default()
         };
         let create = CreateComponents {
