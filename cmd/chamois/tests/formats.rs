@@ -29,6 +29,7 @@ const LISTS: &[(&str, Rows)] = &[
     ("bmc list", Rows::Any),
     ("boot config list", Rows::Some),
     ("boot history config/gpu", Rows::Some),
+    ("boot params list", Rows::Some),
     ("boot rollout list", Rows::Any),
     ("boot status", Rows::Some),
     ("certificate list", Rows::Some),
@@ -36,6 +37,7 @@ const LISTS: &[(&str, Rows)] = &[
     ("cloud-init profile list", Rows::Any),
     ("cluster status", Rows::Some),
     ("component list", Rows::Some),
+    ("configure template list", Rows::Any),
     ("console list", Rows::Any),
     ("dhcp held", Rows::Any),
     ("dhcp leases", Rows::Any),
@@ -45,6 +47,7 @@ const LISTS: &[(&str, Rows)] = &[
     ("file list", Rows::Some),
     ("firmware list", Rows::Any),
     ("group list", Rows::Some),
+    ("iface list", Rows::Some),
     ("image list", Rows::Any),
     ("job list", Rows::Any),
     ("member list", Rows::Some),
@@ -52,6 +55,7 @@ const LISTS: &[(&str, Rows)] = &[
     ("policy list", Rows::Some),
     ("policy role list", Rows::Some),
     ("power status", Rows::Any),
+    ("rfe list", Rows::Any),
     ("subnet list", Rows::Some),
     ("token keys", Rows::Some),
     ("token list", Rows::Any),
@@ -61,12 +65,15 @@ const LISTS: &[(&str, Rows)] = &[
 /// What shows one object, and its name.
 const SHOWN: &[(&str, &str)] = &[
     ("boot config get gpu", "gpu"),
+    ("boot params show x0c0s0b0n0", NODE),
     ("boot script x0c0s0b0n0", NODE),
     ("cloud-init defaults show", "defaults"),
     ("cloud-init group show compute", "compute"),
     ("cloud-init node show x0c0s0b0n0", NODE),
+    ("component show x0c0s0b0n0", NODE),
     ("dhcp policy show nodes", "nodes"),
     ("group show compute", "compute"),
+    ("iface show 020000000001", "020000000001"),
     ("policy show readers", "readers"),
     ("secrets status", ""),
 ];
@@ -89,12 +96,21 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("config list", "asks no cluster: contexts.rs"),
     ("config show", "asks no cluster: contexts.rs"),
     (
+        "configure template show",
+        "the seed has no template; it is the same function as the others",
+    ),
+    (
         "firmware show",
         "the seed has no BMC; it is the same function as the others",
     ),
     (
         "job show",
         "the seed has no job; it is the same function as the others",
+    ),
+    ("nodeset list", "as ClusterShell's: clustershell.rs"),
+    (
+        "rfe show",
+        "the seed has no BMC; it is the same function as the others",
     ),
 ];
 

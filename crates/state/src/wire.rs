@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn an_unknown_command_is_noticed() {
-        let bytes = [0x9a, 0x01, 0x02, 0x08, 0x01]; // field 19: no command of this version
+        let bytes = [0xa2, 0x01, 0x02, 0x08, 0x01]; // field 20: no command of this version
         assert!(matches!(
             decode_exact(&bytes),
             Err(WireError::NotUnderstood { .. })

@@ -27,7 +27,7 @@ mod tests {
     use proto::configurator::v1::{ConfiguratorCommand, Template};
     use proto::raft::v1::entry::Command;
     use proto::smd::v1::smd_command::{self, CreateComponents};
-    use proto::smd::v1::{Component, SmdCommand};
+    use proto::smd::v1::{Component, SmdCommand, component};
     use raft::Store;
 
     use super::*;
@@ -37,6 +37,7 @@ mod tests {
         let store = Store::in_memory();
         let component = Component {
             id: "x0c0s0b0n0".into(),
+            state: component::State::On.into(),
             ..Component::default()
         };
         let create = CreateComponents {

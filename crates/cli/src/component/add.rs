@@ -27,8 +27,8 @@ pub struct AddArgs {
     #[arg(required = true, value_name = "XNAMES", value_parser = new_names)]
     pub names: Vec<Names>,
     /// State, e.g. On
-    #[arg(long, value_parser = super::words::state)]
-    pub state: Option<State>,
+    #[arg(long, default_value = "Unknown", value_parser = super::words::state)]
+    pub state: State,
     /// Flag, e.g. OK
     #[arg(long, value_parser = super::words::flag)]
     pub flag: Option<Flag>,
@@ -99,7 +99,7 @@ fn components(args: &AddArgs) -> Result<Vec<Component>, CliError> {
     }
     let component = |(at, name): (usize, &&Xname)| Component {
         id: name.to_string(),
-        state: args.state.map_or(0, Into::into),
+        state: args.state.into(),
         flag: args.flag.map_or(0, Into::into),
         enabled: args.disabled.then_some(false),
         role: args.role.clone(),

@@ -127,7 +127,10 @@ fn components(step: &Step, after: &Map<String, Value>, whole: &Map<String, Value
         lists: &["components", "if_revisions"],
     };
     let Some(before) = &step.before else {
-        return vec![created(json!({ "components": [whole] }))];
+        let mut component = whole.clone();
+        // nobody has asked a node that is only declared
+        component.entry("State").or_insert_with(|| json!("STATE_UNKNOWN"));
+        return vec![created(json!({ "components": [component] }))];
     };
     let differs = |field: &str| before.spec.get(field) != after.get(field);
     let of = |field: &str| whole.get(field).cloned().unwrap_or(Value::Null);

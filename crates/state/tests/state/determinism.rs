@@ -21,7 +21,7 @@ use crate::{
     boot_choice, boot_configurations, boot_records, boot_rollouts, boot_sessions, cloud_init_groups,
     cloud_init_secrets, cluster_defaults, discoveries, hardware, images, instance_info, instances,
     join_tokens, profiles, random_auth, random_dhcp, random_discovery, random_hardware, random_smd,
-    redfish_endpoints,
+    redfish_endpoints, templates,
 };
 
 /// Few names, so that commands meet each other; some are wrong.
@@ -458,6 +458,7 @@ fn command() -> impl Strategy<Value = Command> {
         8 => random_dhcp::commands(),
         8 => random_auth::commands(),
         10 => random_discovery::commands(),
+        2 => templates::commands(),
         1 => (any::<bool>(), 0..4_u32).prop_map(|(first, level)| {
             if first {
                 join_tokens::bootstrap().into_command()

@@ -1,6 +1,7 @@
 //! Templates of files: kept with their history, and shown passwords only as long as they are what somebody looked at.
 
 use model::Rejection;
+use proptest::prelude::*;
 use proto::bss::v1::bss_command::Rollback;
 use proto::cluster::v1::cluster_command::SetFeatureLevel;
 use proto::configurator::v1::configurator_command::{DeleteTemplate, GrantSecrets, PutTemplate};
@@ -53,6 +54,18 @@ fn back(id: &str, revision: u64) -> Rollback {
         revision,
         if_revision: None,
     }
+}
+
+/// Few templates, so that they meet each other.
+pub fn commands() -> impl Strategy<Value = Command> {
+    (0..4_u8, any::<bool>(), "[a-c]").prop_map(|(kind, flag, body)| {
+        let name = if flag { "motd" } else { "issue" };
+        match kind {
+            0 => delete(name).into_command(),
+            1 => grant(name, &["default"]).into_command(),
+            _ => put(template(name, &body)).into_command(),
+        }
+    })
 }
 
 fn stored<'a>(log: &'a Log, name: &str) -> &'a Template {
