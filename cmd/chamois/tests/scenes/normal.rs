@@ -45,7 +45,7 @@ fn one(word: &str, before: &str) -> String {
     if is_number(bare)
         && matches!(
             before.trim_end_matches(':'),
-            "revision" | "job" | "after" | "within"
+            "revision" | "atms" | "job" | "after" | "within"
         )
     {
         return word.replace(bare, "<n>");
@@ -66,9 +66,10 @@ fn is_timestamp(word: &str) -> bool {
 
 /// Gaps of two blanks, rules of three strokes.
 fn without_widths(line: &str) -> String {
-    let mut clean = String::new();
-    let mut run = (' ', 0);
-    for c in line.chars() {
+    let words = line.trim_start_matches(' ');
+    let mut clean = " ".repeat(line.len() - words.len());
+    let mut run = ('\0', 0);
+    for c in words.chars() {
         run = if c == run.0 { (c, run.1 + 1) } else { (c, 1) };
         let longest = match c {
             ' ' => 2,
@@ -97,6 +98,7 @@ fn what_differs_from_run_to_run_is_a_word_and_the_rest_stays() {
         ),
         ("after 12 tries (35ms)\n", "after <n> tries (<duration>)\n"),
         ("NID 12 of 20\n", "NID 12 of 20\n"),
+        ("    atMs: 1796081789830\n", "    atMs: <n>\n"),
     ] {
         assert_eq!(text(screen, &own), expected);
     }

@@ -1,5 +1,7 @@
 //! What somebody sees after all that was written: lines that were overwritten, erased or moved over are as they were left last.
 
+use crate::terminal::COLUMNS;
+
 /// The lines, without blanks at their ends.
 pub(super) fn shown(written: &str) -> String {
     let mut screen = Screen::default();
@@ -48,6 +50,10 @@ impl Screen {
     }
 
     fn put(&mut self, c: char) {
+        // only now: what ends with the line and a line feed takes one line
+        if self.column == usize::from(COLUMNS) {
+            (self.row, self.column) = (self.row + 1, 0);
+        }
         let column = self.column;
         let line = self.line();
         if line.len() <= column {
