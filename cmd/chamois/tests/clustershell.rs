@@ -83,7 +83,7 @@ fn nodesets_mean_and_are_folded_as_in_clustershell() {
     let theirs: Vec<&str> = out.lines().collect();
     assert_eq!(theirs.len(), expressions.len());
     for (expression, theirs) in expressions.iter().zip(theirs) {
-        assert_eq!(ours(expression), theirs.trim_end().to_owned(), "{expression}");
+        assert_eq!(ours(expression).trim_end(), theirs.trim_end(), "{expression}");
     }
 }
 

@@ -203,7 +203,7 @@ fn clustershell_knows_our_groups() {
     let tree = unpacked(dir.path());
     let single = Single::prepare();
     let mut member = single.start();
-    let nodes = r#"{"Components":[{"ID":"x1000c0s0b0n0","NID":1},{"ID":"x1000c0s1b0n0","NID":2}]}"#;
+    let nodes = r#"{"Components":[{"ID":"x1000c0s0b0n0","State":"STATE_ON","NID":1},{"ID":"x1000c0s1b0n0","State":"STATE_ON","NID":2}]}"#;
     let create = [
         "api",
         "call",

@@ -66,7 +66,7 @@ pub(crate) const TARGET: Target = Target {
         },
         OptionSpec {
             name: "default-partition",
-            meaning: "name of the partition with Default=YES, and of the one of all nodes; default: batch",
+            meaning: "name of the partition with Default=YES, and of the one of all nodes; default: batch, or the first",
         },
         OptionSpec {
             name: "partition-parameters",

@@ -12,6 +12,10 @@ pub(super) fn lines(view: &View, nodes: &[&Node], options: &Options) -> Result<S
     let partitions = partitions(view, nodes, options)?;
     let default = line(options, "default-partition", "batch")?;
     let parameters = line(options, "partition-parameters", "State=UP")?;
+    // slurmctld wants one, so the first is it where the option names none of them
+    let named = partitions.iter().any(|(name, _)| *name == default);
+    let first = partitions.first().map_or(default, |partition| partition.0);
+    let default = if named { default } else { first };
     let mut text = String::new();
     for (name, nodes) in partitions {
         if name.eq_ignore_ascii_case("default") {
