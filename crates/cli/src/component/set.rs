@@ -164,6 +164,10 @@ impl Set<'_> {
     /// SMD sets architecture and class only together with what else it overwrites: all of that is written as it was read, at the
     /// revisions that were read.
     async fn hardware(&mut self) -> Result<(), CliError> {
+        if self.ids.is_empty() {
+            // a list without a filter has all of them
+            return Ok(());
+        }
         let mut client =
             ComponentServiceClient::new(self.connection.clone()).max_decoding_message_size(ANSWER_BYTES_MAX);
         let request = ListComponentsRequest {
