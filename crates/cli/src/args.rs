@@ -185,7 +185,14 @@ impl Cli {
         let matches = command.get_matches_mut();
         let read = Self::of_matches(&matches);
         let mut cli = read.unwrap_or_else(|error| error.format(&mut command).exit());
-        cli.global.only_trying = dry_run::is_asked(&matches).then(crate::api::trials);
+        if dry_run::is_asked(&matches) {
+            // without them writes would be made
+            let trials = crate::api::trials().unwrap_or_else(|error| {
+                eprintln!("chamois: {error}");
+                std::process::exit(i32::from(error.exit_code()))
+            });
+            cli.global.only_trying = Some(trials);
+        }
         cli
     }
 

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::args::{Consistency, GlobalArgs};
+use crate::duration;
 use crate::error::{CliError, Kind};
 use crate::output::Format;
-use crate::duration;
 
 /// What the site says for everybody on this host.
 const OF_SITE: &str = "/etc/chamois/cli.toml";
