@@ -9,7 +9,8 @@ mod openapi_document;
 mod shown;
 
 use clap::Subcommand;
-use proto::http::v1::Consistency;
+use proto::http::v1::{Consistency, MethodRule};
+use rpc::client::{Treatment, Trials};
 
 use crate::args::GlobalArgs;
 use crate::error::CliError;
@@ -48,10 +49,47 @@ pub(crate) fn catalogue() -> Result<openapi::Catalogue, CliError> {
     read.map_err(|error| CliError::other("cannot read the API's own description", error))
 }
 
-/// What a client that only tries out does with each method: a read, or what the cluster keeps no trace of, is sent as it is.
-pub(crate) fn trials() -> rpc::client::Trials {
-    let catalogue = catalogue().ok();
-    let methods = catalogue.iter().flat_map(|catalogue| catalogue.methods());
-    let writes = methods.filter(|method| method.rule().consistency() == Consistency::Unspecified);
-    rpc::client::Trials::new(writes.map(|method| (method.grpc_path(), method.rule().can_validate_only)))
+/// What a client that only tries out does with each method.
+///
+/// # Errors
+/// As [`catalogue`]: without it nothing tells a write from a read.
+pub(crate) fn trials() -> Result<Trials, CliError> {
+    let catalogue = catalogue()?;
+    let methods = catalogue.methods().iter();
+    Ok(Trials::new(
+        methods.map(|method| (method.grpc_path(), treatment(method.rule()))),
+    ))
+}
+
+/// A read, or what the cluster keeps no trace of, is sent as it is.
+fn treatment(rule: &MethodRule) -> Treatment {
+    match (rule.consistency(), rule.can_validate_only) {
+        (Consistency::Linearizable | Consistency::Local, _) => Treatment::AsItIs,
+        (Consistency::Unspecified, true) => Treatment::TriedOut,
+        (Consistency::Unspecified, false) => Treatment::Refused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_are_tried_out_or_refused_and_reads_sent() {
+        let catalogue = catalogue().unwrap();
+        let of = |path: &str| {
+            let method = catalogue
+                .methods()
+                .iter()
+                .find(|method| method.grpc_path() == path);
+            treatment(method.unwrap().rule())
+        };
+        assert_eq!(of("/chamois.smd.v1.GroupService/ListGroups"), Treatment::AsItIs);
+        assert_eq!(
+            of("/chamois.smd.v1.GroupService/CreateGroup"),
+            Treatment::TriedOut
+        );
+        assert_eq!(treatment(&MethodRule::default()), Treatment::Refused);
+        trials().unwrap();
+    }
 }

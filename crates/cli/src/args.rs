@@ -4,7 +4,8 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::api::ApiCommand;
 use crate::audit::AuditArgs;
@@ -20,6 +21,7 @@ use crate::completion::CompletionArgs;
 use crate::component::ComponentCommand;
 use crate::config::ConfigCommand;
 use crate::configure::ConfigureCommand;
+use crate::connect;
 use crate::console::ConsoleArgs;
 use crate::declared::apply::ApplyArgs;
 use crate::declared::diff::DiffArgs;
@@ -95,7 +97,8 @@ Examples:
   chamois config use prod                       whose cluster is meant from now on
 
 Environment: CHAMOIS_ENDPOINTS, CHAMOIS_CA, CHAMOIS_TOKEN or CHAMOIS_TOKEN_FILE, CHAMOIS_CLIENT_CERTIFICATE, CHAMOIS_LOG,
-CHAMOIS_CONTEXT, CHAMOIS_OUTPUT, CHAMOIS_TIMEOUT, CHAMOIS_CONSISTENCY, NO_COLOR. An option outranks them, they outrank the context.
+CHAMOIS_CONTEXT, CHAMOIS_OUTPUT, CHAMOIS_TIMEOUT, CHAMOIS_CONSISTENCY, NO_COLOR. An option outranks them, they outrank the context;
+but beside --context the first five do not count: what was exported for one cluster is not meant for another.
 Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 denied, 6 unavailable, 7 some of many failed.";
 
 /// HPC system management: one binary, one replicated state.
@@ -167,6 +170,9 @@ pub struct GlobalArgs {
     /// What is logged, e.g. `info` or `warn,raft=debug`
     #[arg(long, global = true, env = "CHAMOIS_LOG", value_name = "FILTER")]
     pub log: Option<String>,
+    /// `CHAMOIS_TOKEN` is another cluster's: the command line names the context.
+    #[arg(skip)]
+    pub ignores_env_token: bool,
     /// The verb's own `--dry-run`: its writes are tried out only.
     #[arg(skip)]
     pub only_trying: Option<rpc::client::Trials>,
@@ -177,14 +183,61 @@ impl Cli {
     pub fn of_command_line() -> Self {
         let mut command = Self::command();
         let matches = command.get_matches_mut();
-        let read = Self::from_arg_matches(&matches);
+        let read = Self::of_matches(&matches);
         let mut cli = read.unwrap_or_else(|error| error.format(&mut command).exit());
-        cli.global.only_trying = dry_run::is_asked(&matches).then(crate::api::trials);
+        if dry_run::is_asked(&matches) {
+            // without them writes would be made
+            let trials = crate::api::trials().unwrap_or_else(|error| {
+                eprintln!("chamois: {error}");
+                std::process::exit(i32::from(error.exit_code()))
+            });
+            cli.global.only_trying = Some(trials);
+        }
         cli
+    }
+
+    fn of_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let cli = Self::from_arg_matches(matches)?;
+        Ok(Self {
+            global: cli.global.without_exported(matches),
+            ..cli
+        })
     }
 }
 
 impl GlobalArgs {
+    /// Beside a context that the command line names, what the environment says of cluster and caller does not count: it was exported
+    /// for another cluster, which must not be asked instead, and whose token this one must not see.
+    fn without_exported(self, matches: &ArgMatches) -> GlobalArgs {
+        let comes_from = |id: &str, source| matches.value_source(id) == Some(source);
+        let is_named = self.context.as_deref().is_some_and(|name| !name.is_empty());
+        if !is_named || !comes_from("context", ValueSource::CommandLine) {
+            return self;
+        }
+        let is_exported = |id: &str| comes_from(id, ValueSource::EnvVariable);
+        GlobalArgs {
+            endpoints: match is_exported("endpoints") {
+                true => Vec::new(),
+                false => self.endpoints,
+            },
+            ca: self.ca.filter(|_| !is_exported("ca")),
+            token_file: self.token_file.filter(|_| !is_exported("token_file")),
+            client_certificate: self
+                .client_certificate
+                .filter(|_| !is_exported("client_certificate")),
+            ignores_env_token: true,
+            ..self
+        }
+    }
+
+    /// What `CHAMOIS_TOKEN` holds, if it counts.
+    pub(crate) fn token_of_environment(&self) -> Option<String> {
+        match self.ignores_env_token {
+            true => None,
+            false => connect::token_of_environment(),
+        }
+    }
+
     /// The time that a call may take.
     pub fn timeout(&self) -> Duration {
         self.timeout.unwrap_or(TIMEOUT)
@@ -525,4 +578,52 @@ pub enum ScalePhase {
     Build,
     /// Begin with the snapshot.
     Load,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// What counts of a line. A test may set no variable: one that every process has stands in the place of ours.
+    fn global(line: &str) -> GlobalArgs {
+        let exported = |arg: clap::Arg| arg.env("PATH");
+        let command = Cli::command()
+            .mut_arg("endpoints", exported)
+            .mut_arg("ca", exported)
+            .mut_arg("token_file", exported)
+            .mut_arg("client_certificate", exported);
+        let matches = command.try_get_matches_from(line.split_whitespace()).unwrap();
+        Cli::of_matches(&matches).unwrap().global
+    }
+
+    /// A token of one cluster must not be sent to another.
+    #[test]
+    fn what_was_exported_does_not_count_beside_a_context_that_is_named() {
+        for line in [
+            "chamois --context prod cluster status",
+            "chamois cluster status --context prod",
+        ] {
+            let global = global(line);
+            assert!(global.endpoints.is_empty() && global.ca.is_none(), "{line}");
+            assert!(global.token_file.is_none(), "{line}");
+            assert!(global.client_certificate.is_none(), "{line}");
+            assert!(global.ignores_env_token, "{line}");
+            assert_eq!(global.token_of_environment(), None, "{line}");
+            assert_eq!(global.context.as_deref(), Some("prod"), "{line}");
+        }
+    }
+
+    #[test]
+    fn options_count_beside_a_context_and_variables_without_one() {
+        let typed = global("chamois cluster status --context prod --ca /ca.pem --endpoints a:1,b:1");
+        assert_eq!(typed.endpoints, ["a:1", "b:1"]);
+        assert_eq!(typed.ca.as_deref(), Some(Path::new("/ca.pem")));
+        assert_eq!(typed.token_file, None);
+        let exported = global("chamois cluster status");
+        assert!(!exported.endpoints.is_empty() && exported.ca.is_some());
+        assert!(exported.token_file.is_some() && exported.client_certificate.is_some());
+        assert!(!exported.ignores_env_token);
+    }
 }

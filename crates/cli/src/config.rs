@@ -63,6 +63,33 @@ fn use_one(global: &GlobalArgs, args: &NameArgs) -> Result<(), CliError> {
     contexts.get(&args.name)?;
     contexts.own_mut().current = Some(args.name.clone());
     contexts.write()?;
+    if let Some(warning) = outranked(&args.name, std::env::var("CHAMOIS_ENDPOINTS").ok().as_deref()) {
+        eprintln!("chamois: {warning}");
+    }
     let value = serde_json::json!({ "current": args.name });
     output::done_value(global, &value, || format!("{} counts from now on", args.name))
+}
+
+/// What to know while variables outrank the context that was chosen.
+fn outranked(name: &str, exported: Option<&str>) -> Option<String> {
+    let exported = exported.filter(|endpoints| !endpoints.is_empty())?;
+    Some(format!(
+        "CHAMOIS_ENDPOINTS is set and outranks {name}: {exported} is asked until you unset it, or say --context {name}"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_chooses_a_context_learns_that_a_variable_outranks_it() {
+        let warning = outranked("prod", Some("test:7441")).unwrap();
+        assert!(
+            warning.contains("test:7441") && warning.contains("--context prod"),
+            "{warning}"
+        );
+        assert_eq!(outranked("prod", None), None);
+        assert_eq!(outranked("prod", Some("")), None);
+    }
 }

@@ -89,7 +89,7 @@ impl Target {
         let ca = read_ca(ca).map_err(|error| error.with_remedy(NAME_THE_CA))?;
         let token = match &global.token_file {
             Some(path) => Some(read_token(path)?),
-            None => token_of_environment().or_else(|| login::access_token(&ca)),
+            None => global.token_of_environment().or_else(|| login::access_token(&ca)),
         };
         let at_most = global.timeout();
         Ok(Self {

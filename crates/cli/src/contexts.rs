@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::args::{Consistency, GlobalArgs};
+use crate::duration;
 use crate::error::{CliError, Kind};
 use crate::output::Format;
-use crate::{connect, duration};
 
 /// What the site says for everybody on this host.
 const OF_SITE: &str = "/etc/chamois/cli.toml";
@@ -218,7 +218,8 @@ fn without_tilde(path: &Path) -> PathBuf {
     }
 }
 
-/// What counts: an option or the environment, then the context, then the default.
+/// What counts: an option or the environment, then the context, then the default. Beside `--context` the environment has been left out
+/// already, see [`crate::args::Cli::of_command_line`].
 ///
 /// # Errors
 /// As [`Contexts::read`] and [`Contexts::get`].
@@ -230,7 +231,7 @@ pub(crate) fn applied(global: &GlobalArgs) -> Result<GlobalArgs, CliError> {
         Some(name) => Ok(merged(
             global,
             contexts.get(name)?,
-            connect::token_of_environment().is_some(),
+            global.token_of_environment().is_some(),
         )),
     }
 }

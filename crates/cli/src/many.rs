@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use rpc::client::ONLY_TRIED;
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 
@@ -32,7 +33,7 @@ impl Many {
                 self.revision = self.revision.max(revision);
                 self.done.push(name);
             }
-            Err(status) if status.code() == Code::Cancelled => {}
+            Err(status) if status.code() == Code::Cancelled && status.message() == ONLY_TRIED => {}
             Err(status) if is_of_one(&status) => self.refuse(name, &status),
             Err(status) => return Err(self.broken_off(&name, status)),
         }
@@ -47,14 +48,27 @@ impl Many {
     }
 
     fn broken_off(&self, name: &str, status: Status) -> CliError {
-        if self.done.is_empty() {
+        if self.done.is_empty() && self.failed.is_empty() {
             return status.into();
         }
-        let done = folded(&self.done);
-        CliError::new(
-            Kind::Partly,
-            format!("{name}: {}\ndone before it: {done}", status.message()),
-        )
+        let mut lines = vec![format!("{name}: {}", status.message())];
+        let kind = match self.done.is_empty() {
+            true => CliError::from(status).kind(),
+            false => {
+                lines.push(format!("done before it: {}", folded(&self.done)));
+                Kind::Partly
+            }
+        };
+        lines.extend(self.failures());
+        CliError::new(kind, lines.join("\n"))
+    }
+
+    /// A line for each reason.
+    fn failures(&self) -> Vec<String> {
+        let failed = self.failed.iter();
+        failed
+            .map(|(reason, names)| format!("{}: {reason}", folded(names)))
+            .collect()
     }
 
     /// Tells what was done; `verb` is the past of what was asked for.
@@ -77,13 +91,8 @@ impl Many {
             })?;
         }
         let Some(kind) = self.kind else { return Ok(()) };
-        let lines: Vec<String> = self
-            .failed
-            .iter()
-            .map(|(reason, names)| format!("{}: {reason}", folded(names)))
-            .collect();
         let kind = if self.done.is_empty() { kind } else { Kind::Partly };
-        Err(CliError::new(kind, lines.join("\n")))
+        Err(CliError::new(kind, self.failures().join("\n")))
     }
 }
 
@@ -134,7 +143,39 @@ mod tests {
         let error = ended(&[("a", Err(Status::not_found("a is not there")))]).unwrap_err();
         assert_eq!(error.exit_code(), 3);
         ended(&[("a", Ok(7)), ("b", Ok(8))]).unwrap();
-        ended(&[("a", Err(Status::cancelled("only tried out")))]).unwrap();
+        ended(&[("a", Err(Status::cancelled(ONLY_TRIED)))]).unwrap();
+    }
+
+    #[test]
+    fn a_call_that_was_cancelled_is_no_success() {
+        let cancelled = || Err(Status::cancelled("the member is ending"));
+        let error = ended(&[("a", cancelled())]).unwrap_err();
+        assert!(error.to_string().contains("the member is ending"), "{error}");
+        let error = ended(&[
+            ("a", Ok(7)),
+            ("b", Err(Status::not_found("b is not there"))),
+            ("c", cancelled()),
+        ])
+        .unwrap_err();
+        assert_eq!(error.exit_code(), 7);
+        assert_eq!(
+            error.to_string(),
+            "c: the member is ending\ndone before it: a\nb: it is not there"
+        );
+    }
+
+    /// What failed before is told where nothing was done, too.
+    #[test]
+    fn a_cluster_that_is_gone_does_not_hide_what_failed_before() {
+        let error = ended(&[
+            ("a", Err(Status::not_found("a is not there"))),
+            ("b", Err(Status::unavailable("no majority"))),
+        ])
+        .unwrap_err();
+        assert_eq!(
+            (error.exit_code(), error.to_string()),
+            (6, "b: no majority\na: it is not there".to_owned())
+        );
     }
 
     #[test]

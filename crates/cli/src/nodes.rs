@@ -52,7 +52,8 @@ pub(crate) fn text(text: &str) -> Result<String, String> {
 }
 
 impl Nodes {
-    /// The xnames, if that is all that is written: nothing has to be asked.
+    /// The xnames, if that is all that is written: nothing has to be asked. None if they mean nobody, which [`Self::resolved`] refuses:
+    /// the cluster takes an empty list for all.
     pub(crate) fn plain(&self) -> Option<NodeNames> {
         let xnames = |names: NodeNames| {
             let parsed = names
@@ -64,7 +65,8 @@ impl Nodes {
         };
         let nobody = |_: &str| Err("nobody is asked".to_owned());
         let expression = self.expression.as_ref()?;
-        expression.expand_as(&mut { nobody }, &mut { xnames }).ok()
+        let found = expression.expand_as(&mut { nobody }, &mut { xnames }).ok();
+        found.filter(|names| !names.is_empty())
     }
 
     /// What has to be asked for.
@@ -246,6 +248,24 @@ mod tests {
         for asks in ["@compute", "nid[1-2]", "x1000c*s*b0n0", "x1000c0s?b0n0", "login"] {
             assert_eq!(plain(asks), None, "{asks}");
         }
+    }
+
+    /// No names are no filter, and a change of all.
+    #[tokio::test]
+    async fn xnames_that_cancel_out_are_not_all_nodes() {
+        for text in [
+            "x0c0s0b0n0!x0c0s0b0n0",
+            "x1c0s0b0n0&x2c0s0b0n0",
+            "x[1-2]c0s0b0n0!x[1-3]c0s0b0n0",
+        ] {
+            let typed = nodes(text).unwrap();
+            let alone = resolve(&GlobalArgs::default(), std::slice::from_ref(&typed)).await;
+            assert_eq!(alone.unwrap_err().kind(), Kind::NotFound, "{text}");
+            let both = [nodes("x0c0s0b0n0").unwrap(), typed];
+            let both = resolve(&GlobalArgs::default(), &both).await;
+            assert_eq!(both.unwrap_err().kind(), Kind::NotFound, "{text}");
+        }
+        assert!(resolve(&GlobalArgs::default(), &[]).await.unwrap().is_empty());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use proto::smd::v1::{
     BulkPatchSoftwareStatusRequest, BulkPatchStateDataRequest, CreateComponentsRequest,
     ListComponentsRequest, PatchComponentsResponse,
 };
-use rpc::client::ExactlyOnce;
+use rpc::client::{ExactlyOnce, ONLY_TRIED};
 use serde_json::{Value, json};
 use tonic::{Code, Response, Status};
 
@@ -164,6 +164,10 @@ impl Set<'_> {
     /// SMD sets architecture and class only together with what else it overwrites: all of that is written as it was read, at the
     /// revisions that were read.
     async fn hardware(&mut self) -> Result<(), CliError> {
+        if self.ids.is_empty() {
+            // a list without a filter has all of them
+            return Ok(());
+        }
         let mut client =
             ComponentServiceClient::new(self.connection.clone()).max_decoding_message_size(ANSWER_BYTES_MAX);
         let request = ListComponentsRequest {
@@ -227,7 +231,7 @@ impl Told {
     ) -> Result<(), CliError> {
         match answer {
             Ok(answer) => self.answers.push((what, answer.into_inner())),
-            Err(status) if status.code() == Code::Cancelled => {}
+            Err(status) if status.code() == Code::Cancelled && status.message() == ONLY_TRIED => {}
             Err(status) => return Err(status.into()),
         }
         Ok(())
@@ -377,6 +381,8 @@ mod tests {
         let error = told.broken_off(Status::already_exists("NID 7 is taken").into());
         assert_eq!(error.exit_code(), 7);
         assert!(error.to_string().contains("role of x0c0s0b0n0 set"), "{error}");
-        told.add("NID", Err(Status::cancelled("only tried out"))).unwrap();
+        told.add("NID", Err(Status::cancelled(ONLY_TRIED))).unwrap();
+        // a member that gave up has set nothing
+        assert!(told.add("NID", Err(Status::cancelled("gave up"))).is_err());
     }
 }

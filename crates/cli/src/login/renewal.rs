@@ -15,7 +15,7 @@ const MARGIN_S: u64 = 60;
 /// Replaces the access token of the login that is kept, if there is one that needs it and no other token was given. What goes wrong
 /// is told; the command says by itself what it lacks.
 pub(crate) async fn renew(global: &GlobalArgs) {
-    let has_token = global.token_file.is_some() || connect::token_of_environment().is_some();
+    let has_token = global.token_file.is_some() || global.token_of_environment().is_some();
     let Some(ca) = global
         .ca
         .as_deref()

@@ -33,7 +33,7 @@ pub use pages::Pages;
 use send::{Authorization, Connections};
 use token_source::bearer;
 pub use token_source::{TokenError, TokenFile, TokenSource};
-pub use trials::{ONLY_TRIED, Trials};
+pub use trials::{ONLY_TRIED, Treatment, Trials};
 
 /// Time for TCP connect, TLS and HTTP/2 together, to one endpoint.
 pub const CONNECT_AT_MOST: Duration = Duration::from_secs(3);

@@ -14,22 +14,33 @@ use crate::{VALIDATE_ONLY, WOULD_CHANGE};
 /// How a write ends that was tried out.
 pub const ONLY_TRIED: &str = "it was only tried out; nothing was changed";
 
+/// What a client that changes nothing does with the calls of one method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Treatment {
+    /// It is a read, or the cluster keeps no trace of it: it is sent as it is.
+    AsItIs,
+    /// It is a write that the cluster can try out.
+    TriedOut,
+    /// It is a write that cannot be tried out: it is not sent.
+    Refused,
+}
+
 /// What becomes of the calls of a client that changes nothing, and what they would have changed. Clones share it.
 ///
 /// A write that was tried out ends with `CANCELLED`: whatever its caller would do next supposes that it was made.
 #[derive(Clone, Debug, Default)]
 pub struct Trials {
-    /// By gRPC path; false: such a write cannot be tried out.
-    writes: Arc<BTreeMap<String, bool>>,
+    /// By gRPC path; what is not here is not sent.
+    methods: Arc<BTreeMap<String, Treatment>>,
     told: Arc<Mutex<Option<WouldChange>>>,
 }
 
 impl Trials {
-    /// `writes` are the gRPC paths (`/chamois.smd.v1.GroupService/CreateGroup`) of all methods that change something, and whether
-    /// they can be tried out; all others are sent as they are.
-    pub fn new(writes: impl IntoIterator<Item = (String, bool)>) -> Trials {
+    /// `methods` are the gRPC paths (`/chamois.smd.v1.GroupService/CreateGroup`) of all methods that may be called: of any other it is
+    /// not known whether it changes something.
+    pub fn new(methods: impl IntoIterator<Item = (String, Treatment)>) -> Trials {
         Trials {
-            writes: Arc::new(writes.into_iter().collect()),
+            methods: Arc::new(methods.into_iter().collect()),
             told: Arc::default(),
         }
     }
@@ -42,15 +53,19 @@ impl Trials {
     /// Marks a write; true if the call is one.
     ///
     /// # Errors
-    /// `FAILED_PRECONDITION` for one that cannot be tried out; it is not sent.
+    /// `FAILED_PRECONDITION` for one that cannot be tried out, and for a method that is not known; it is not sent.
     pub(super) fn mark(&self, path: &str, headers: &mut HeaderMap) -> Result<bool, Status> {
-        match self.writes.get(path) {
-            None => Ok(false),
-            Some(true) => {
+        match self.methods.get(path) {
+            None => {
+                let text = format!("it is not known whether {path} changes something; it was not sent");
+                Err(Status::failed_precondition(text))
+            }
+            Some(Treatment::AsItIs) => Ok(false),
+            Some(Treatment::TriedOut) => {
                 headers.insert(VALIDATE_ONLY, HeaderValue::from_static("true"));
                 Ok(true)
             }
-            Some(false) => {
+            Some(Treatment::Refused) => {
                 let text = format!("{path} cannot be tried out; nothing was changed");
                 Err(Status::failed_precondition(text))
             }
@@ -103,7 +118,11 @@ mod tests {
 
     #[test]
     fn writes_are_marked_reads_are_not_and_what_cannot_be_tried_is_not_sent() {
-        let trials = Trials::new([(CREATE.to_owned(), true), ("/a.B/Start".to_owned(), false)]);
+        let trials = Trials::new([
+            ("/a.B/Get".to_owned(), Treatment::AsItIs),
+            (CREATE.to_owned(), Treatment::TriedOut),
+            ("/a.B/Start".to_owned(), Treatment::Refused),
+        ]);
         let mut headers = HeaderMap::new();
         assert!(!trials.mark("/a.B/Get", &mut headers).unwrap());
         assert!(headers.is_empty());
@@ -111,6 +130,19 @@ mod tests {
         assert_eq!(headers[VALIDATE_ONLY], "true");
         let refused = trials.mark("/a.B/Start", &mut HeaderMap::new()).unwrap_err();
         assert_eq!(refused.code(), Code::FailedPrecondition);
+    }
+
+    /// It may be a write of a newer version.
+    #[test]
+    fn what_is_not_known_is_not_sent() {
+        let trials = Trials::new([(CREATE.to_owned(), Treatment::TriedOut)]);
+        let mut headers = HeaderMap::new();
+        for trials in [trials, Trials::default()] {
+            let refused = trials.mark("/a.B/New", &mut headers).unwrap_err();
+            assert_eq!(refused.code(), Code::FailedPrecondition);
+            assert!(refused.message().contains("/a.B/New"), "{refused}");
+        }
+        assert!(headers.is_empty());
     }
 
     #[test]
