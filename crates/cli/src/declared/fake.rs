@@ -17,6 +17,8 @@ type Rows = BTreeMap<String, (u64, Map<String, Value>)>;
 pub(super) struct Fake {
     rows: RefCell<BTreeMap<&'static str, Rows>>,
     revision: Cell<u64>,
+    /// Its id; `None`: only administrators are told.
+    pub(super) id: RefCell<Option<String>>,
     /// Names that no write may have.
     pub(super) refused: RefCell<BTreeSet<String>>,
     /// The same, but only of writes that are meant.
@@ -133,6 +135,13 @@ impl Cluster for Fake {
         let short = method.rsplit('.').next().unwrap_or(method);
         let mark = if how == How::TriedOut { "?" } else { "" };
         self.calls.borrow_mut().push(format!("{short}{mark}"));
+        if method == "chamois.cluster.v1.ClusterService.GetStatus" {
+            let id = self.id.borrow().clone();
+            return Ok(Answer {
+                json: json!({ "clusterId": id.ok_or_else(|| Status::permission_denied("administrators only"))? }),
+                ..Answer::default()
+            });
+        }
         if let Some(kind) = KINDS.iter().find(|kind| kind.list.0 == method) {
             return Ok(Answer {
                 json: self.list(kind),
