@@ -14,8 +14,6 @@ use proto::http::v1::Consistency;
 use crate::args::GlobalArgs;
 use crate::error::CliError;
 
-pub(crate) use names::nearest;
-
 /// Verbs of `api`.
 #[derive(Debug, Subcommand)]
 pub enum ApiCommand {

@@ -1,11 +1,10 @@
 //! What can be declared: each kind with the methods that read and write it. A new kind is a row of the table.
 
-use model::Xname;
+use model::{Xname, nearest};
 use openapi::Catalogue;
 use prost_reflect::MessageDescriptor;
 use serde_json::{Map, Value, json};
 
-use crate::api::nearest;
 use crate::error::{CliError, Kind as Class};
 
 /// A kind of object.
