@@ -15,8 +15,6 @@ use rpc::client::{Treatment, Trials};
 use crate::args::GlobalArgs;
 use crate::error::CliError;
 
-pub(crate) use names::nearest;
-
 /// Verbs of `api`.
 #[derive(Debug, Subcommand)]
 pub enum ApiCommand {

@@ -2,7 +2,6 @@
 
 mod directory;
 mod fetch;
-mod nearest;
 
 use model::{NodeExpression, NodeExpressionError, NodeNames, NodeSet, Xname};
 

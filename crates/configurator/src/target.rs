@@ -1,8 +1,8 @@
 //! The registry: which targets there are, and how one is rendered.
 
+use model::did_you_mean;
 use proto::watch::v1::object::Kind;
 
-use crate::nearest::did_you_mean;
 use crate::targets::TARGETS;
 use crate::{Error, File, OptionSpec, Options, View};
 

@@ -17,12 +17,14 @@ use explain::Explain;
 use limited::Limited;
 use secrets::Secrets;
 
-/// Longest template, in bytes.
-const BODY_BYTES_MAX: usize = 1 << 20;
+/// What a template's name begins with where a target has the same.
+pub const TEMPLATE_PREFIX: &str = "template:";
+/// Longest template, in bytes: as many as the cluster takes.
+const BODY_BYTES_MAX: usize = 64 << 10;
 /// Longest file that one makes, in bytes.
 const FILE_BYTES_MAX: usize = 32 << 20;
-/// Longest path of a file, in bytes.
-const PATH_BYTES_MAX: usize = 255;
+/// Longest path of a file, in bytes: as long as the cluster takes.
+const PATH_BYTES_MAX: usize = 512;
 /// What a render may use up: one for each instruction, and one for each 64 bytes that it makes. A loop through 10,000 nodes with
 /// a line of ten values each takes about 500,000.
 const FUEL: u64 = 8_000_000;
@@ -109,7 +111,7 @@ fn check_outside(template: &Template) -> Result<(), Error> {
 /// Why a file may not go there.
 fn path_problem(path: &str) -> Option<&'static str> {
     if path.is_empty() || path.len() > PATH_BYTES_MAX {
-        return Some("has not 1 to 255 bytes");
+        return Some("has not 1 to 512 bytes");
     }
     if path.starts_with('/') {
         return Some("is not relative");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth::Sealer;
-use configurator::{File, Inventory, Login, Options, View};
+use configurator::{File, Inventory, Login, Options, TEMPLATE_PREFIX, View};
 use proto::configurator::v1::{GenerateRequest, GenerateResponse, GeneratedFile, Template};
 use raft::Store;
 use rpc::{Error, Rights, Scope};
@@ -23,8 +23,6 @@ const TURN_WAIT: Duration = Duration::from_secs(10);
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// Options of one request.
 const OPTIONS_MAX: usize = 64;
-/// How a template is named that has a target's name, too.
-const TEMPLATE_PREFIX: &str = "template:";
 
 /// Whose view files are made of, and which passwords.
 pub(crate) struct Asked {

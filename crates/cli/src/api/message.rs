@@ -1,13 +1,13 @@
 //! JSON to a request message and an answer back to JSON, by the descriptor.
 
 use bytes::Bytes;
+use model::nearest;
 use prost::Message as _;
 use prost_reflect::{
     DynamicMessage, FieldDescriptor, Kind as ProtoKind, MessageDescriptor, SerializeOptions,
 };
 use serde_json::Value;
 
-use super::names::nearest;
 use super::shown::short;
 use crate::error::{CliError, Kind};
 

@@ -40,8 +40,7 @@ fn unknown<'a>(what: &str, name: &str, all: impl Iterator<Item = &'a str>) -> Cl
     let last = name.rsplit(['/', '.']).next().unwrap_or(name);
     let lasts = all.map(|full| (full, full.rsplit('.').next().unwrap_or(full)));
     let mut near: Vec<(usize, &str)> = lasts
-        .map(|(full, own)| (distance(last, own), full))
-        .filter(|(distance, _)| is_near(*distance, last))
+        .filter_map(|(full, own)| Some((model::slips(last, own)?, full)))
         .collect();
     near.sort_unstable();
     let near: Vec<&str> = near.into_iter().map(|(_, full)| full).take(OFFERED_MAX).collect();
@@ -52,37 +51,9 @@ fn unknown<'a>(what: &str, name: &str, all: impl Iterator<Item = &'a str>) -> Cl
     }
 }
 
-/// Of `known`, what `name` was meant to be.
-pub(crate) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let distances = known.map(|known| (distance(name, known), known));
-    let (least, known) = distances.min()?;
-    is_near(least, name).then_some(known)
-}
-
 fn ends_with(full: &str, wanted: &str) -> bool {
     let rest = full.strip_suffix(wanted);
     !wanted.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-}
-
-/// A third of the letters may differ.
-fn is_near(distance: usize, name: &str) -> bool {
-    distance <= name.chars().count() / 3 + 1
-}
-
-/// Letters to change, insert or leave out (Levenshtein), whatever their case.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.to_lowercase().chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (at, letter) in one.to_lowercase().chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = at + 1;
-        for (place, its) in other.iter().enumerate() {
-            let changed = diagonal + usize::from(letter != *its);
-            diagonal = row[place + 1];
-            row[place + 1] = changed.min(row[place] + 1).min(diagonal + 1);
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -135,28 +106,5 @@ mod tests {
             assert_eq!(found(name).unwrap_err().kind(), Kind::NotFound, "{name}");
         }
         assert!(found("Zebra").unwrap_err().to_string().contains("api list"));
-    }
-
-    #[test]
-    fn the_nearest_key_is_near() {
-        let keys = || ["ID", "State", "NetType"].into_iter();
-        assert_eq!(nearest("state", keys()), Some("State"));
-        assert_eq!(nearest("Sate", keys()), Some("State"));
-        assert_eq!(nearest("NetTyp", keys()), Some("NetType"));
-        assert_eq!(nearest("Hostname", keys()), None);
-        assert_eq!(nearest("x", std::iter::empty()), None);
-    }
-
-    #[test]
-    fn distances() {
-        for (one, other, expected) in [
-            ("", "", 0),
-            ("", "ab", 2),
-            ("kitten", "sitting", 3),
-            ("AB", "ab", 0),
-        ] {
-            assert_eq!(distance(one, other), expected, "{one} {other}");
-            assert_eq!(distance(other, one), expected, "{other} {one}");
-        }
     }
 }

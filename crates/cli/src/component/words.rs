@@ -1,8 +1,7 @@
 //! SMD's words for what a component is, as options take them.
 
+use model::nearest;
 use proto::smd::v1::component::{Arch, Class, Flag, State};
-
-use crate::api::nearest;
 
 /// Words that are a value of an enum, in any case.
 fn word<T>(what: &str, text: &str, all: &[(&'static str, T)]) -> Result<T, String>

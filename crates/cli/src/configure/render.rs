@@ -2,15 +2,12 @@
 
 use clap::Args;
 use configurator::apply::{FileSet, Place, Source};
-use configurator::{File, Inventory, Options, View};
+use configurator::{File, Inventory, Options, TEMPLATE_PREFIX, View};
 use serde::Serialize;
 
 use super::{feed, print};
 use crate::args::GlobalArgs;
 use crate::error::{CliError, Kind};
-
-/// What a template's name begins with where a target has the same.
-const TEMPLATE: &str = "template:";
 
 /// `chamois configure render`.
 #[derive(Clone, Debug, Args)]
@@ -78,7 +75,7 @@ pub(super) async fn run(global: &GlobalArgs, args: RenderArgs) -> Result<(), Cli
 
 /// The target of this name, or else the template.
 fn set_of(args: &RenderArgs, inventory: &Inventory) -> Result<FileSet, CliError> {
-    let named = args.what.strip_prefix(TEMPLATE);
+    let named = args.what.strip_prefix(TEMPLATE_PREFIX);
     let is_template = |name: &str| inventory.templates().any(|template| template.name == name);
     let source = match (named, configurator::target(&args.what)) {
         (Some(name), _) => Source::Template(name.to_owned()),

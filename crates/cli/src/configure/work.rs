@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use configurator::apply::{self, Applied, ApplyError, FileSet, Rendered, Settings, Wish};
-use configurator::{File, Inventory, REVISION, View};
+use configurator::{File, Inventory, REVISION, TEMPLATE_PREFIX, View};
 use proto::configurator::v1::generate_service_client::GenerateServiceClient;
 use proto::configurator::v1::{GenerateRequest, GeneratedFile};
 
@@ -28,7 +28,7 @@ pub(super) async fn secrets(
         };
         let mut client = GenerateServiceClient::new(connect::to_any(global)?);
         let request = GenerateRequest {
-            target: format!("template:{}", template.name),
+            target: format!("{TEMPLATE_PREFIX}{}", template.name),
             ..GenerateRequest::default()
         };
         let answer = match client.generate_with_secrets(request).await {

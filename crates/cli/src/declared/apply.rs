@@ -11,7 +11,7 @@ use super::plan::{Plan, Step};
 use super::record::Record;
 use super::sent::Account;
 use super::trial::{self, Tried};
-use super::{asked, known, planned, sent, told};
+use super::{asked, cluster_id, known, planned, sent, told};
 use crate::api;
 use crate::args::GlobalArgs;
 use crate::error::{CliError, Kind as Class};
@@ -64,7 +64,12 @@ pub(crate) async fn run(global: &GlobalArgs, args: &ApplyArgs) -> Result<(), Cli
         None => Record::default(),
     };
     let cluster = Live::new(global, &catalogue)?;
-    let prune = args.prune.then_some(&record);
+    // nothing is noted of standard input
+    let id = match &path {
+        Some(_) => cluster_id(&cluster, &global.endpoints).await?,
+        None => String::new(),
+    };
+    let prune = args.prune.then_some((&record, id.as_str()));
     let mut plan = planned(&cluster, &catalogue, &documents, prune).await?;
     let tried = trial::all(&cluster, &catalogue, &mut plan).await?;
     if args.dry_run {
@@ -75,9 +80,13 @@ pub(crate) async fn run(global: &GlobalArgs, args: &ApplyArgs) -> Result<(), Cli
     }
     let account = sent::all(&cluster, &catalogue, &tried).await;
     let before = record.clone();
-    let mut noted = note(&cluster, &catalogue, &documents, &tried, &account, &mut record).await;
-    if let (Ok(()), Some(path)) = (&noted, path.filter(|_| record != before)) {
-        noted = record.write(&path);
+    let mut noted = Ok(());
+    if let Some(path) = path {
+        let made = made(&tried, &account);
+        noted = note(&cluster, &id, &catalogue, &documents, &made, &mut record).await;
+        if noted.is_ok() && record != before {
+            noted = record.write(&path);
+        }
     }
     told::made(global, &tried, plan.unchanged, &account).and(noted)
 }
@@ -92,30 +101,32 @@ fn may_begin(plan: &Plan, yes: bool) -> Result<bool, CliError> {
     }
 }
 
+/// What this apply has made anew.
+fn made(tried: &[Tried], account: &Account) -> Vec<(&'static Kind, String)> {
+    tried
+        .iter()
+        .zip(&account.made)
+        .filter(|(one, made)| one.step.before.is_none() && **made > 0)
+        .map(|(one, _)| (one.step.kind, one.step.name.clone()))
+        .collect()
+}
+
 /// Notes what this apply has made, also if it stopped on the way.
 async fn note(
     cluster: &impl Cluster,
+    id: &str,
     catalogue: &Catalogue,
     documents: &[Document],
-    tried: &[Tried],
-    account: &Account,
+    made: &[(&'static Kind, String)],
     record: &mut Record,
 ) -> Result<(), CliError> {
-    let is_new = |step: &Step| step.before.is_none();
-    let made = tried
-        .iter()
-        .zip(&account.made)
-        .filter(|(one, made)| is_new(&one.step) && **made > 0);
-    let made: Vec<(&'static Kind, String)> = made
-        .map(|(one, _)| (one.step.kind, one.step.name.clone()))
-        .collect();
     if made.is_empty() && record.is_empty() {
         return Ok(());
     }
     let kinds = documents
         .iter()
         .map(|document| document.kind)
-        .chain(record.kinds());
-    record.note(&made, &known(cluster, catalogue, kinds).await?);
+        .chain(record.kinds(id));
+    record.note(id, made, &known(cluster, catalogue, kinds).await?);
     Ok(())
 }

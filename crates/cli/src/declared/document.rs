@@ -2,13 +2,14 @@
 
 use std::fmt;
 
+use model::nearest;
 use openapi::Catalogue;
 use serde_json::{Map, Value};
 use serde_yaml_ng as yaml;
 
 use super::kinds::{self, Kind};
 use super::normal;
-use crate::api::{message, nearest};
+use crate::api::message;
 use crate::error::{CliError, Kind as Class};
 
 /// One object as it is to be.

@@ -17,6 +17,8 @@ type Rows = BTreeMap<String, (u64, Map<String, Value>)>;
 pub(super) struct Fake {
     rows: RefCell<BTreeMap<&'static str, Rows>>,
     revision: Cell<u64>,
+    /// Its id; `None`: only administrators are told.
+    pub(super) id: RefCell<Option<String>>,
     /// Names that no write may have.
     pub(super) refused: RefCell<BTreeSet<String>>,
     /// The same, but only of writes that are meant.
@@ -51,19 +53,28 @@ impl Fake {
         self.calls.borrow().iter().filter(is_write).count()
     }
 
+    /// Lists leave out the bodies of what can be asked for whole, as the cluster's do.
     fn list(&self, kind: &Kind) -> Value {
         let rows = self.rows.borrow();
-        let shown = |(name, (revision, object)): (&String, &(u64, Map<String, Value>))| {
+        let listed = |(revision, object): &(u64, Map<String, Value>)| {
             let mut object = object.clone();
-            let change = json!({ "revision": revision });
-            object.insert("meta".into(), json!({ "created": change, "modified": change }));
-            (name.clone(), Value::Object(object))
+            if kind.one.is_some() {
+                object.remove("body");
+            }
+            shown(*revision, object)
         };
-        let all = rows.get(kind.name).into_iter().flatten().map(shown);
+        let mut all = rows.get(kind.name).into_iter().flat_map(Rows::values).map(listed);
         match kind.list.1 {
-            "" => all.map(|(_, object)| object).next().unwrap_or_else(|| json!({})),
-            field => json!({ field: all.map(|(_, object)| object).collect::<Vec<_>>() }),
+            "" => all.next().unwrap_or_else(|| json!({})),
+            field => json!({ field: all.collect::<Vec<_>>() }),
         }
+    }
+
+    fn one(&self, kind: &Kind, name: &str) -> Result<Value, Status> {
+        let rows = self.rows.borrow();
+        let found = rows.get(kind.name).and_then(|rows| rows.get(name));
+        let (revision, object) = found.ok_or_else(|| Status::not_found(name.to_owned()))?;
+        Ok(shown(*revision, object.clone()))
     }
 
     fn put(
@@ -112,14 +123,38 @@ impl Fake {
     }
 }
 
+/// The object as the cluster shows it.
+fn shown(revision: u64, mut object: Map<String, Value>) -> Value {
+    let change = json!({ "revision": revision });
+    object.insert("meta".into(), json!({ "created": change, "modified": change }));
+    Value::Object(object)
+}
+
 impl Cluster for Fake {
     async fn call(&self, method: &str, request: Value, how: How) -> Result<Answer, Status> {
         let short = method.rsplit('.').next().unwrap_or(method);
         let mark = if how == How::TriedOut { "?" } else { "" };
         self.calls.borrow_mut().push(format!("{short}{mark}"));
+        if method == "chamois.cluster.v1.ClusterService.GetStatus" {
+            let id = self.id.borrow().clone();
+            return Ok(Answer {
+                json: json!({ "clusterId": id.ok_or_else(|| Status::permission_denied("administrators only"))? }),
+                ..Answer::default()
+            });
+        }
         if let Some(kind) = KINDS.iter().find(|kind| kind.list.0 == method) {
             return Ok(Answer {
                 json: self.list(kind),
+                ..Answer::default()
+            });
+        }
+        let asked = KINDS.iter().find_map(|kind| {
+            let (one, field) = kind.one?;
+            (one == method).then_some((kind, field))
+        });
+        if let Some((kind, field)) = asked {
+            return Ok(Answer {
+                json: self.one(kind, request[field].as_str().unwrap_or_default())?,
                 ..Answer::default()
             });
         }

@@ -1,13 +1,14 @@
 //! `chamois get`: objects as the documents that apply reads.
 
 use clap::Args;
+use model::nearest;
 use serde_json::{Value, json};
 
 use super::cluster::Live;
 use super::kinds::{self, Kind};
 use super::present::{self, Objects};
 use super::text;
-use crate::api::{self, nearest};
+use crate::api;
 use crate::args::GlobalArgs;
 use crate::error::{CliError, Kind as Class};
 use crate::output::{self, Format};

@@ -1,11 +1,10 @@
 //! What can be declared: each kind with the methods that read and write it. A new kind is a row of the table.
 
-use model::Xname;
+use model::{Xname, nearest};
 use openapi::Catalogue;
 use prost_reflect::MessageDescriptor;
 use serde_json::{Map, Value, json};
 
-use crate::api::nearest;
 use crate::error::{CliError, Kind as Class};
 
 /// A kind of object.
@@ -21,6 +20,8 @@ pub(super) struct Kind {
     pub(super) given: &'static [&'static str],
     /// Method that lists all of them, and the field of its answer.
     pub(super) list: (&'static str, &'static str),
+    /// Method that shows one whole, and the field that names it, where lists leave something out.
+    pub(super) one: Option<(&'static str, &'static str)>,
     /// How one is written.
     pub(super) write: Write,
     /// How one is deleted.
@@ -105,6 +106,7 @@ pub(super) const KINDS: &[Kind] = &[
         key: Key::Field("name"),
         given: &["meta"],
         list: ("chamois.auth.v1.PolicyService.ListRoles", "roles"),
+        one: None,
         write: put("chamois.auth.v1.PolicyService.PutRole", None, "role", false),
         delete: delete("chamois.auth.v1.PolicyService.DeleteRole", "name", false),
     },
@@ -114,6 +116,7 @@ pub(super) const KINDS: &[Kind] = &[
         key: Key::Xname("ID"),
         given: &["Type", "meta", "Locked", "ReservationDisabled"],
         list: ("chamois.smd.v1.ComponentService.ListComponents", "Components"),
+        one: None,
         write: Write::Components,
         delete: delete("chamois.smd.v1.ComponentService.DeleteComponent", "id", true),
     },
@@ -123,6 +126,7 @@ pub(super) const KINDS: &[Kind] = &[
         key: Key::Lower("label"),
         given: &["meta"],
         list: ("chamois.smd.v1.GroupService.ListGroups", "groups"),
+        one: None,
         write: Write::Groups,
         delete: delete("chamois.smd.v1.GroupService.DeleteGroup", "label", true),
     },
@@ -132,6 +136,7 @@ pub(super) const KINDS: &[Kind] = &[
         key: Key::Field("network"),
         given: &["meta", "longestLeaseTimeS"],
         list: ("chamois.dhcp.v1.SubnetService.ListSubnets", "subnets"),
+        one: None,
         write: put("chamois.dhcp.v1.SubnetService.PutSubnet", None, "subnet", false),
         delete: delete("chamois.dhcp.v1.SubnetService.DeleteSubnet", "network", false),
     },
@@ -141,6 +146,7 @@ pub(super) const KINDS: &[Kind] = &[
         key: Key::Field("name"),
         given: &["meta"],
         list: ("chamois.dhcp.v1.DhcpPolicyService.ListDhcpPolicies", "policies"),
+        one: None,
         write: put(
             "chamois.dhcp.v1.DhcpPolicyService.PutDhcpPolicy",
             None,
@@ -162,6 +168,7 @@ pub(super) const KINDS: &[Kind] = &[
             "chamois.cloud_init.v1.ClusterDefaultsService.GetClusterDefaults",
             "",
         ),
+        one: None,
         write: Write::Defaults,
         delete: delete(
             "chamois.cloud_init.v1.ClusterDefaultsService.DeleteClusterDefaults",
@@ -175,6 +182,7 @@ pub(super) const KINDS: &[Kind] = &[
         key: Key::Lower("name"),
         given: &["meta", "sealed", "secret"],
         list: ("chamois.cloud_init.v1.GroupService.ListGroups", "groups"),
+        one: None,
         write: put(
             "chamois.cloud_init.v1.GroupService.PutGroup",
             Some("name"),
@@ -192,6 +200,7 @@ pub(super) const KINDS: &[Kind] = &[
             "chamois.cloud_init.v1.InstanceInfoService.ListInstanceInfo",
             "items",
         ),
+        one: None,
         write: put(
             "chamois.cloud_init.v1.InstanceInfoService.PutInstanceInfo",
             Some("id"),
@@ -210,6 +219,7 @@ pub(super) const KINDS: &[Kind] = &[
         key: Key::Boot,
         given: &["meta", "ifRevision", "hosts", "macs", "nids"],
         list: ("chamois.bss.v1.BootParametersService.ListBootParameters", "items"),
+        one: None,
         write: Write::BootParameters,
         delete: delete(
             "chamois.bss.v1.BootParametersService.DeleteBootParameters",
@@ -226,6 +236,7 @@ pub(super) const KINDS: &[Kind] = &[
             "chamois.bss.v1.BootConfigurationService.ListBootConfigurations",
             "configurations",
         ),
+        one: None,
         write: put(
             "chamois.bss.v1.BootConfigurationService.ReplaceBootConfiguration",
             Some("name"),
@@ -244,6 +255,7 @@ pub(super) const KINDS: &[Kind] = &[
         key: Key::Lower("name"),
         given: &["meta", "expiresAtMs", "expiresAt"],
         list: ("chamois.cloud_init.v1.ProfileService.ListProfiles", "profiles"),
+        one: None,
         write: put(
             "chamois.cloud_init.v1.ProfileService.PutProfile",
             Some("name"),
@@ -261,6 +273,7 @@ pub(super) const KINDS: &[Kind] = &[
             "chamois.configurator.v1.TemplateService.ListTemplates",
             "templates",
         ),
+        one: Some(("chamois.configurator.v1.TemplateService.GetTemplate", "name")),
         write: put(
             "chamois.configurator.v1.TemplateService.PutTemplate",
             None,
@@ -279,6 +292,7 @@ pub(super) const KINDS: &[Kind] = &[
         key: Key::Field("name"),
         given: &["meta"],
         list: ("chamois.auth.v1.PolicyService.ListPolicies", "policies"),
+        one: None,
         write: put("chamois.auth.v1.PolicyService.PutPolicy", None, "policy", false),
         delete: delete("chamois.auth.v1.PolicyService.DeletePolicy", "name", false),
     },

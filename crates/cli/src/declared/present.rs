@@ -1,11 +1,13 @@
 //! What the cluster has of a kind, at which revisions.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use openapi::Catalogue;
 use serde_json::{Map, Value, json};
+use tonic::Code;
 
-use super::cluster::{Cluster, How};
+use super::cluster::{Answer, Cluster, How};
 use super::kinds::{Key, Kind};
 use super::normal;
 use crate::error::CliError;
@@ -40,6 +42,9 @@ pub(super) async fn read(
         let Some(name) = kind.name_of(object) else {
             continue;
         };
+        let Some(object) = whole(cluster, kind, &name, object).await? else {
+            continue;
+        };
         let revision = |change: &str| object.get("meta")?.get(change)?.get("revision")?.as_u64();
         let modified = revision("modified").unwrap_or_default();
         let is_secret = object.get("secret") == Some(&Value::Bool(true));
@@ -48,7 +53,7 @@ pub(super) async fn read(
             continue;
         }
         let present = Present {
-            spec: normal::stored(catalogue, kind, object)?,
+            spec: normal::stored(catalogue, kind, &object)?,
             modified,
             created: revision("created").unwrap_or_default(),
         };
@@ -58,6 +63,27 @@ pub(super) async fn read(
         objects.insert(name, present);
     }
     Ok(objects)
+}
+
+/// All of an object that was listed; `None`: it was deleted meanwhile.
+async fn whole<'o>(
+    cluster: &impl Cluster,
+    kind: &'static Kind,
+    name: &str,
+    listed: &'o Map<String, Value>,
+) -> Result<Option<Cow<'o, Map<String, Value>>>, CliError> {
+    let Some((method, field)) = kind.one else {
+        return Ok(Some(Cow::Borrowed(listed)));
+    };
+    match cluster.call(method, json!({ field: name }), How::Made).await {
+        Ok(Answer {
+            json: Value::Object(object),
+            ..
+        }) => Ok(Some(Cow::Owned(object))),
+        Ok(_) => Ok(None),
+        Err(status) if status.code() == Code::NotFound => Ok(None),
+        Err(status) => Err(status.into()),
+    }
 }
 
 /// The objects of an answer: in a list, in a map by name, or the answer itself.
@@ -80,6 +106,7 @@ fn listed<'a>(answer: &'a Value, field: &str) -> Vec<&'a Map<String, Value>> {
 mod tests {
     use super::super::fake::Fake;
     use super::super::kinds::find;
+    use super::super::{document, plan, text};
     use super::*;
 
     #[test]
@@ -106,5 +133,20 @@ mod tests {
         let objects = read(&cluster, &catalogue, kind).await.unwrap();
         assert_eq!(objects.keys().collect::<Vec<_>>(), ["open"]);
         assert_eq!((objects["open"].modified, objects["open"].spec.len()), (3, 1));
+    }
+
+    /// Lists of templates have no bodies: what is shown and applied again must not lose them.
+    #[tokio::test]
+    async fn a_template_is_read_whole_and_applies_again_without_a_change() {
+        let catalogue = crate::api::catalogue().unwrap();
+        let cluster = Fake::default();
+        let kind = find("Template").unwrap();
+        cluster.has(kind, "motd", 3, json!({"path": "etc/motd", "body": "hello\n"}));
+        let objects = read(&cluster, &catalogue, kind).await.unwrap();
+        assert_eq!(objects["motd"].spec["body"], "hello\n");
+        let text = text::document(kind, "motd", &objects["motd"].spec).unwrap();
+        let documents = document::read(&catalogue, "the text", &text).unwrap();
+        let plan = plan::compare(&documents, &[(kind.name, objects)].into()).unwrap();
+        assert!(plan.steps.is_empty(), "{text}");
     }
 }

@@ -1,5 +1,6 @@
 //! What earlier applies of a source have made: a file beside it, the only thing that `--prune` deletes from. Each object is noted with
-//! the revision that made it, so that one that somebody else made later under the same name, or in another cluster, is none of ours.
+//! its cluster and the revision that made it, so that one that somebody else made later under the same name, or in another cluster, is
+//! none of ours.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -21,7 +22,7 @@ const HEADER: &str =
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Record {
-    /// Sorted by kind and name.
+    /// Sorted by cluster, kind and name.
     made: BTreeSet<Made>,
 }
 
@@ -29,6 +30,9 @@ pub(super) struct Record {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Made {
+    /// Id of the cluster that has it. Versions before 0.12 did not note it: then nobody knows whose it is, and it is never pruned.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    cluster: String,
     kind: String,
     name: String,
     /// Revision of its creation.
@@ -81,18 +85,23 @@ impl Record {
         self.made.is_empty()
     }
 
-    /// Kinds that something is noted of.
-    pub(super) fn kinds(&self) -> Vec<&'static Kind> {
-        let names: BTreeSet<&str> = self.made.iter().map(|made| made.kind.as_str()).collect();
+    /// Kinds that something of this cluster is noted of.
+    pub(super) fn kinds(&self, cluster: &str) -> Vec<&'static Kind> {
+        let names: BTreeSet<&str> = self.of(cluster).map(|made| made.kind.as_str()).collect();
         names
             .into_iter()
             .filter_map(|name| kinds::find(name).ok())
             .collect()
     }
 
-    /// Objects that were made from here, are there still, and are declared no more.
+    fn of(&self, cluster: &str) -> impl Iterator<Item = &Made> {
+        self.made.iter().filter(move |made| made.cluster == cluster)
+    }
+
+    /// Objects of this cluster that were made from here, are there still, and are declared no more.
     pub(super) fn gone(
         &self,
+        cluster: &str,
         documents: &[Document],
         known: &Known,
     ) -> Vec<(&'static Kind, String, Present)> {
@@ -101,8 +110,7 @@ impl Record {
             .map(|document| (document.kind.name, document.name.as_str()))
             .collect();
         let ours = self
-            .made
-            .iter()
+            .of(cluster)
             .filter(|made| !declared.contains(&(made.kind.as_str(), made.name.as_str())));
         ours.filter_map(|made| {
             let kind = kinds::find(&made.kind).ok()?;
@@ -112,15 +120,18 @@ impl Record {
         .collect()
     }
 
-    /// Notes what was made, and forgets what is there no more.
-    pub(super) fn note(&mut self, made: &[(&'static Kind, String)], now: &Known) {
+    /// Notes what was made in this cluster, and forgets what is there no more. What is noted of others stays.
+    pub(super) fn note(&mut self, cluster: &str, made: &[(&'static Kind, String)], now: &Known) {
         let created = |kind: &str, name: &str| Some(now.get(kind)?.get(name)?.created);
         self.made.retain(|made| {
-            !now.contains_key(made.kind.as_str()) || created(&made.kind, &made.name) == Some(made.created)
+            made.cluster != cluster
+                || !now.contains_key(made.kind.as_str())
+                || created(&made.kind, &made.name) == Some(made.created)
         });
         for (kind, name) in made {
             if let Some(created) = created(kind.name, name) {
                 self.made.insert(Made {
+                    cluster: cluster.to_owned(),
                     kind: kind.name.to_owned(),
                     name: name.clone(),
                     created,
@@ -158,28 +169,55 @@ mod tests {
     #[test]
     fn only_what_was_made_from_here_and_is_there_still_is_gone() {
         let mut record = Record::default();
-        record.note(&made(&["a", "b"]), &known(&[("a", 3), ("b", 4), ("foreign", 5)]));
+        record.note(
+            "one",
+            &made(&["a", "b"]),
+            &known(&[("a", 3), ("b", 4), ("foreign", 5)]),
+        );
         let gone = |known: &Known| -> Vec<String> {
             record
-                .gone(&[], known)
+                .gone("one", &[], known)
                 .into_iter()
                 .map(|(_, name, _)| name)
                 .collect()
         };
         assert_eq!(gone(&known(&[("a", 3), ("b", 4), ("foreign", 5)])), ["a", "b"]);
         assert_eq!(gone(&known(&[("a", 3), ("b", 9)])), ["a"]);
-        assert!(gone(&Known::new()).is_empty(), "another cluster");
+        assert!(gone(&Known::new()).is_empty());
+    }
+
+    /// Revisions of two clusters are often the same.
+    #[test]
+    fn what_another_cluster_has_is_neither_gone_nor_forgotten() {
+        let mut record = Record::default();
+        record.note("one", &made(&["a"]), &known(&[("a", 3)]));
+        let foreign = known(&[("a", 3)]);
+        assert!(record.gone("two", &[], &foreign).is_empty());
+        assert!(record.kinds("two").is_empty());
+        record.note("two", &made(&["b"]), &known(&[("b", 4)]));
+        record.note("two", &[], &known(&[]));
+        assert_eq!(record.gone("one", &[], &foreign).len(), 1);
+        assert_eq!(record.made.len(), 1, "only b of the other is forgotten");
+    }
+
+    #[test]
+    fn what_an_older_version_noted_is_of_no_known_cluster() {
+        let text = "made:\n- kind: Group\n  name: a\n  created: 3\n";
+        let mut record: Record = serde_yaml_ng::from_str(text).unwrap();
+        assert!(record.gone("one", &[], &known(&[("a", 3)])).is_empty());
+        record.note("one", &[], &known(&[]));
+        assert_eq!(record.made.len(), 1);
     }
 
     #[test]
     fn what_is_there_no_more_is_forgotten() {
         let mut record = Record::default();
-        record.note(&made(&["a", "b"]), &known(&[("a", 3), ("b", 4)]));
-        record.note(&[], &known(&[("b", 4)]));
+        record.note("one", &made(&["a", "b"]), &known(&[("a", 3), ("b", 4)]));
+        record.note("one", &[], &known(&[("b", 4)]));
         assert_eq!(record.made.len(), 1);
-        record.note(&[], &Known::new());
+        record.note("one", &[], &Known::new());
         assert_eq!(record.made.len(), 1, "a kind that was not looked at");
-        assert_eq!(record.kinds(), [find("Group").unwrap()]);
+        assert_eq!(record.kinds("one"), [find("Group").unwrap()]);
     }
 
     #[test]
@@ -188,7 +226,7 @@ mod tests {
         let path = dir.path().join(".chamois-applied.yaml");
         assert_eq!(Record::read(&path).unwrap(), Record::default());
         let mut record = Record::default();
-        record.note(&made(&["a"]), &known(&[("a", 3)]));
+        record.note("one", &made(&["a"]), &known(&[("a", 3)]));
         record.write(&path).unwrap();
         assert_eq!(Record::read(&path).unwrap(), record);
         std::fs::write(&path, "made: 7").unwrap();

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use model::{NodeExpression, NodeNames, NodeSet, Xname};
+use model::{NodeExpression, NodeNames, NodeSet, Xname, did_you_mean};
 use proto::smd::v1::{Component, component};
 
-use super::nearest::did_you_mean;
 use crate::error::{CliError, Kind};
 
 /// What `@source:name` can name, and what the names are.

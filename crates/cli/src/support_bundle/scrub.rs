@@ -8,10 +8,13 @@ pub(super) const REMOVED: &str = "[removed]";
 const SECRET_BYTES_MIN: usize = 8;
 /// A secret file is not larger.
 const SECRET_FILE_BYTES_MAX: u64 = 64 << 10;
-/// What follows one of these words and `=` or `:` is a secret, whatever it is.
-const WORDS: [&str; 9] = [
+/// What follows one of these words and `=` or `:` is a secret, whatever it is; after an option of a command line also what follows a
+/// blank.
+const WORDS: [&str; 11] = [
     "password",
+    "passphrase",
     "passwd",
+    "signature",
     "secret",
     "token",
     "authorization",
@@ -120,7 +123,7 @@ fn without_login(word: &str) -> String {
     }
 }
 
-/// `password = "x"`, `"token":"x"`, `Authorization: Bearer x`: what comes after is gone to the end of the value.
+/// `password = "x"`, `"token":"x"`, `Authorization: Bearer x`, `--password x`: what comes after is gone to the end of the value.
 fn values_of_words(line: &str) -> String {
     let lower = line.to_ascii_lowercase();
     let (mut clean, mut at) = (String::new(), 0);
@@ -142,35 +145,65 @@ fn next_value(lower: &str, from: usize) -> Option<(usize, usize)> {
             .filter_map(|word| Some((lower[from..].find(word)?, *word)));
         let (at, word) = found.min()?;
         let after = from + at + word.len();
-        if let Some(value) = value_after(&lower[after..], word) {
+        let is_option = is_option(&lower[..from + at]);
+        if let Some(value) = value_after(&lower[after..], word, is_option) {
             return Some((after + value.0, after + value.1));
         }
         from = after;
     }
 }
 
+/// Whether the word after this text is the end of an option: `--`, `--client-`.
+fn is_option(before: &str) -> bool {
+    let piece = before.rsplit(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`'));
+    let name = piece.map(|piece| piece.strip_prefix("--")).next().flatten();
+    name.is_some_and(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'))
+}
+
 /// The same in what follows the word.
-fn value_after(rest: &str, word: &str) -> Option<(usize, usize)> {
-    let value = rest
-        .trim_start_matches(['"', '\'', ' ', '_', '-'])
-        .strip_prefix(['=', ':'])?;
-    let value = value.trim_start_matches([' ', '=']);
+fn value_after(rest: &str, word: &str, is_option: bool) -> Option<(usize, usize)> {
+    let assigned = rest
+        .trim_start_matches(['"', '\'', ' ', '_', '-', '\\'])
+        .strip_prefix(['=', ':']);
+    let after = match assigned {
+        Some(after) => after,
+        None if is_option => rest
+            .strip_prefix(char::is_whitespace)
+            .filter(|after| !after.trim_start().starts_with('-'))?,
+        None => return None,
+    };
+    let value = after.trim_start_matches([' ', '=', '\\']);
+    let escapes = backslashes(&after[..after.len() - value.len()]);
     let (value, quote) = match value.chars().next() {
         Some(quote @ ('"' | '\'')) => (&value[1..], Some(quote)),
         _ => (value, None),
     };
     // a header's value is all of its line
     let is_header = word == "authorization" || value.starts_with("bearer ") || value.starts_with("basic ");
-    let ends = |c: char| match quote {
-        _ if c == '\n' => true,
-        Some(quote) => c == quote,
-        None => !is_header && (c.is_whitespace() || matches!(c, ',' | '}')),
+    let line = value.split('\n').next().unwrap_or_default();
+    let ends = |c: char| !is_header && (c.is_whitespace() || matches!(c, ',' | '}'));
+    let length = match quote {
+        Some(quote) => quoted(line, quote, escapes),
+        None => line.find(ends).unwrap_or(line.len()),
     };
-    let length = value.find(ends).unwrap_or(value.len());
-    // a path to a secret is none, nor is a value that is empty
-    let is_secret = length > 0 && !value.starts_with('/') && !value.starts_with(REMOVED);
+    // a value that is empty is none
+    let is_secret = length > 0 && !value.starts_with(REMOVED);
     let begin = rest.len() - value.len();
     is_secret.then_some((begin, begin + length))
+}
+
+/// How long a value is whose opening quote had so many backslashes before it: its closing one has as many.
+fn quoted(line: &str, quote: char, escapes: usize) -> usize {
+    let quotes = line
+        .match_indices(quote)
+        .map(|(at, _)| (at, backslashes(&line[..at])));
+    let mut closing = quotes.filter(|(_, before)| *before == escapes);
+    closing.next().map_or(line.len(), |(at, before)| at - before)
+}
+
+/// With how many backslashes the text ends.
+fn backslashes(text: &str) -> usize {
+    text.len() - text.trim_end_matches('\\').len()
 }
 
 #[cfg(test)]
@@ -203,6 +236,22 @@ mod tests {
                 "client_secret: \"s3cr3t value\", b",
                 "client_secret: \"[removed]\", b",
             ),
+            (
+                "password = /9hunter22 and path=/etc",
+                "password = [removed] and path=/etc",
+            ),
+            (
+                r#"body="{\"token\":\"ab\\\"c1\",\"id\":7}""#,
+                r#"body="{\"token\":\"[removed]\",\"id\":7}""#,
+            ),
+            (
+                "ran ipmitool --password hunter2 --client-secret 'x y' -v",
+                "ran ipmitool --password [removed] --client-secret '[removed]' -v",
+            ),
+            (
+                "passphrase: abc x-signature=9f&b",
+                "passphrase: [removed] x-signature=[removed]",
+            ),
         ] {
             assert_eq!(clean(text), left);
         }
@@ -216,6 +265,7 @@ mod tests {
             "the token has expired",
             "http://10.0.0.1:8081/files/vmlinuz",
             "token =",
+            "--token-file /etc/chamois/token --secret --verbose",
         ] {
             assert_eq!(clean(text), text);
         }

@@ -3,10 +3,10 @@
 use std::fmt::Write;
 
 use minijinja::{Error as JinjaError, ErrorKind};
+use model::did_you_mean;
 use proto::configurator::v1::Template;
 
 use super::secrets::Secrets;
-use crate::nearest::did_you_mean;
 use crate::{Error, template_filters};
 
 /// Longest piece of a template that is shown, in characters.

@@ -246,6 +246,19 @@ fn no_password_is_in_an_error() {
     assert!(!format!("{:?}", login("bmc")).contains("pass-of"));
 }
 
+/// The cluster takes templates and paths of just this length.
+#[test]
+fn a_template_is_as_long_as_the_cluster_takes_one() {
+    let of = |body: usize, path: usize| Template {
+        path: "p".repeat(path),
+        ..template(&"b".repeat(body))
+    };
+    check_template(&of(64 * 1024, 512)).unwrap();
+    for (body, path) in [(64 * 1024 + 1, 512), (64 * 1024, 513), (1, 0)] {
+        assert!(check_template(&of(body, path)).is_err(), "{body} {path}");
+    }
+}
+
 /// It is far below what a template may use up.
 #[test]
 fn ten_thousand_nodes_are_no_trouble() {

@@ -5,20 +5,30 @@ const CANDIDATES_MAX: usize = 100_000;
 
 /// The candidate that takes the fewest changed, added, left out or swapped letters to become; none that takes more
 /// than a third.
-pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let letters: Vec<char> = name.to_lowercase().chars().collect();
-    let at_most = letters.len() / 3 + 1;
-    let distances = candidates
+#[must_use]
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let near = candidates
         .into_iter()
         .take(CANDIDATES_MAX)
-        .filter(|candidate| candidate.len().abs_diff(name.len()) <= at_most)
-        .map(|candidate| (distance(&letters, candidate), candidate));
-    let near = distances.filter(|(distance, _)| *distance <= at_most);
+        .filter_map(|candidate| Some((slips(name, candidate)?, candidate)));
     near.min().map(|(_, candidate)| candidate)
 }
 
+/// How many slips make the one of the other, whatever their case; `None`: of more than a third of its letters, and one.
+#[must_use]
+pub fn slips(name: &str, candidate: &str) -> Option<usize> {
+    let at_most = name.chars().count() / 3 + 1;
+    if candidate.len().abs_diff(name.len()) > at_most {
+        return None;
+    }
+    let letters: Vec<char> = name.to_lowercase().chars().collect();
+    let distance = distance(&letters, candidate);
+    (distance <= at_most).then_some(distance)
+}
+
 /// `; did you mean …?`, or nothing.
-pub(crate) fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+#[must_use]
+pub fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     let nearest = nearest(name, candidates);
     nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"))
 }
@@ -58,11 +68,17 @@ mod tests {
             ("logn", Some("login")),
             ("x100c0s1b0n0", Some("x1000c0s1b0n0")),
             ("x1000c0s0b0n", Some("x1000c0s0b0n0")),
+            ("login", Some("login")),
             ("gpu", None),
             ("", None),
         ] {
             assert_eq!(nearest(typed, candidates), meant, "{typed}");
         }
+        assert_eq!(nearest("x", []), None);
+        assert_eq!(nearest("Sate", ["ID", "State", "NetType"]), Some("State"));
+        assert_eq!(nearest("dsn", ["ansible", "dns", "hosts"]), Some("dns"));
+        assert_eq!(slips("ansbile", "Ansible"), Some(1));
+        assert_eq!(slips("quark", "hosts"), None);
         assert_eq!(did_you_mean("logn", candidates), "; did you mean `login`?");
         assert_eq!(did_you_mean("storage", candidates), "");
     }
