@@ -30,7 +30,7 @@ pub(super) struct Record {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Made {
-    /// Id of the cluster that has it. Versions before 0.12 did not note it: then nobody knows whose it is, and it is never pruned.
+    /// Id of the cluster that has it; an entry without one is nobody's, and never pruned.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     cluster: String,
     kind: String,
