@@ -129,7 +129,7 @@ impl Commit<'_> {
         if outcome == Outcome::Replaced {
             applied.notes = self.replace(index)?;
             let changes = self.plan.changes.iter();
-            applied.changes = changes.map(|change| changed(change, self.plan.secret)).collect();
+            applied.changes = changes.map(|change| changed(change, self.plan.hidden)).collect();
         } else {
             self.note(index)?;
         }
@@ -291,9 +291,9 @@ impl Applied {
     }
 }
 
-fn changed(change: &Change, secret: bool) -> Changed {
+fn changed(change: &Change, hidden: bool) -> Changed {
     // how many lines a file with secrets has is nobody's business either
-    let (added, removed) = if secret { (0, 0) } else { diff::counts(change) };
+    let (added, removed) = if hidden { (0, 0) } else { diff::counts(change) };
     Changed {
         destination: change.destination.clone(),
         kind: change.kind,
