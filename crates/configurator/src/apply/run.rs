@@ -160,12 +160,18 @@ impl Commit<'_> {
 
     /// Remembers what is in place now.
     fn settle(&self, index: &mut Index) -> Result<(), ApplyError> {
-        match self.back_to {
-            Some(id) => index.current = Some(id.to_owned()),
+        let old = match self.back_to {
+            Some(id) => {
+                index.current = Some(id.to_owned());
+                Vec::new()
+            }
             None => self.remember(index)?,
-        }
+        };
         index.held = self.back_to.is_some();
-        self.state.write_index(&self.set.name, index)
+        self.state.write_index(&self.set.name, index)?;
+        // not before: an index that names what is gone could bring none of it back
+        self.state.forget(&self.set.name, &old);
+        Ok(())
     }
 
     /// The same where no file had to be replaced: they were there already, the configuration has moved them, or a set is held or
@@ -210,8 +216,8 @@ impl Commit<'_> {
         Ok(())
     }
 
-    /// Keeps the files of the plan as the current version.
-    fn remember(&self, index: &mut Index) -> Result<(), ApplyError> {
+    /// Keeps the files of the plan as the current version; the names of those that are not kept any more.
+    fn remember(&self, index: &mut Index) -> Result<Vec<String>, ApplyError> {
         let files = self.plan.places.iter();
         let files = files.map(|place| KeptFile::new(&place.destination, &place.path, place.text.as_bytes()));
         let version = self.version(
@@ -221,9 +227,7 @@ impl Commit<'_> {
         );
         self.state
             .keep(&self.set.name, &version, &self.plan, index.current())?;
-        let old = index.add(version, self.state.keeps());
-        self.state.forget(&self.set.name, &old);
-        Ok(())
+        Ok(index.add(version, self.state.keeps()))
     }
 
     fn version(&self, id: String, revision: u64, files: Vec<KeptFile>) -> Version {
