@@ -228,6 +228,6 @@ fn refuse_foreign(change: Change, last: Option<&Version>, adopt: bool) -> Result
 
 /// Whether a file was written by this program: it has the header, or is to the byte what was written last (JSON has no place for a
 /// header).
-fn is_ours(destination: &Path, present: &Present, last: Option<&Version>) -> bool {
+pub(crate) fn is_ours(destination: &Path, present: &Present, last: Option<&Version>) -> bool {
     revision_of(&present.text()).is_some() || last.is_some_and(|last| last.wrote(destination, &present.bytes))
 }
