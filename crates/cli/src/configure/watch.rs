@@ -151,8 +151,8 @@ mod tests {
     use std::path::Path;
 
     use proto::configurator::v1::Template;
-    use proto::watch::v1::object::{Kind, Value};
     use proto::watch::v1::Object;
+    use proto::watch::v1::object::{Kind, Value};
 
     use super::*;
 

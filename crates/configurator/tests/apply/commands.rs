@@ -69,7 +69,10 @@ fn secrets_of_the_files_before_are_not_shown_either() {
     let plain = rendered(8, &[("a", "none")]);
     let plan = apply::plan(&host.set(), &plain, &host.state, false).unwrap();
     let shown = apply::unified(&plan);
-    assert!(!shown.contains("hunter2") && shown.contains("not shown"), "{shown}");
+    assert!(
+        !shown.contains("hunter2") && shown.contains("not shown"),
+        "{shown}"
+    );
     let applied = host.apply(&host.set(), &plain).unwrap();
     assert_eq!((applied.changes[0].added, applied.changes[0].removed), (0, 0));
     // from here on there are none on either side

@@ -67,7 +67,10 @@ fn a_file_of_somebody_else_that_is_no_text_is_not_taken_over() {
         .adopt(&host.set(), &rendered(7, &[("a", "one"), ("b", "two")]))
         .unwrap_err()
         .to_string();
-    assert!(refused.contains("UTF-8") && refused.contains("move it away"), "{refused}");
+    assert!(
+        refused.contains("UTF-8") && refused.contains("move it away"),
+        "{refused}"
+    );
     assert_eq!(std::fs::read(host.path("a")).unwrap(), b"\xff\xfe\n");
     assert_eq!(host.names(), ["a"]);
 }

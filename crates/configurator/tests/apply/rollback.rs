@@ -104,7 +104,8 @@ fn no_version_is_forgotten_before_the_index_is_written() {
     let host = three_versions();
     let in_the_way = host.dir.path().join("state/sets/site/index.new");
     std::fs::create_dir(&in_the_way).unwrap();
-    host.apply(&host.set(), &rendered(10, &[("a", "four")])).unwrap_err();
+    host.apply(&host.set(), &rendered(10, &[("a", "four")]))
+        .unwrap_err();
     std::fs::remove_dir(&in_the_way).unwrap();
     assert_eq!(host.versions(), ["7", "8", "9"]);
     assert!(host.read("a").ends_with("three\n"));
