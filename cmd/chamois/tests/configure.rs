@@ -279,7 +279,9 @@ fn an_apply_is_shown_first_and_adopts_only_when_asked_to() {
     site.with_groups();
     site.group("one");
     std::fs::write(site.path("etc/groups"), "written by hand\n").unwrap();
-    let diff = site.configure(&["apply", "--dry-run"]);
+    let (code, out, err) = site.try_configure(&["apply", "--dry-run"]);
+    assert!(code != 0 && err.contains("--adopt"), "{code} {out} {err}");
+    let diff = site.configure(&["apply", "--dry-run", "--adopt"]);
     assert!(
         diff.contains("-written by hand") && diff.contains("+one"),
         "{diff}"

@@ -27,7 +27,7 @@ const FILE_BYTES_MAX: usize = 32 << 20;
 const PATH_BYTES_MAX: usize = 512;
 /// What a render may use up: one for each instruction, and one for each 64 bytes that it makes. A loop through 10,000 nodes with
 /// a line of ten values each takes about 500,000.
-const FUEL: u64 = 8_000_000;
+const FUEL: u64 = 2_000_000;
 /// Calls and loops within each other.
 const DEPTH_MAX: usize = 64;
 

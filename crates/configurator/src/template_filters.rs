@@ -1,5 +1,6 @@
 //! Filters that templates have beside those of minijinja: nodesets, places, order, addresses.
 
+use std::cell::RefCell;
 use std::net::IpAddr;
 
 use minijinja::value::{Value, ValueKind};
@@ -55,7 +56,7 @@ pub(crate) const NAMES: &[&str] = &[
     "upper",
 ];
 
-/// Fuel for each name that a nodeset is made of or folded from: the work is done before minijinja sees what it made.
+/// Fuel for each name that a nodeset is made of, its groups included, or folded from: the work is done before minijinja sees what it made.
 const FUEL_PER_NAME: u64 = 16;
 
 /// `expand` resolves `@label` by the groups of the view, to the names of their nodes, and `@*` to those of all nodes.
@@ -137,10 +138,24 @@ fn expand(
     group: &mut dyn FnMut(&str) -> Result<NodeNames, String>,
 ) -> Result<Vec<String>, Error> {
     let expression: NodeExpression = text.parse().map_err(|problem| refused(format!("{problem}")))?;
-    let names = expression
-        .expand(group)
-        .map_err(|problem| refused(format!("{problem}")))?;
-    burn(state, names.len())?;
+    // what is taken away again was work, too
+    let out_of_fuel = RefCell::new(None);
+    let counted = |names: NodeNames| -> Result<NodeNames, String> {
+        match burn(state, names.len()) {
+            Ok(()) => Ok(names),
+            Err(error) => {
+                let problem = error.to_string();
+                *out_of_fuel.borrow_mut() = Some(error);
+                Err(problem)
+            }
+        }
+    };
+    let mut spelled = counted;
+    let names = expression.expand_as(&mut |label| counted(group(label)?), &mut spelled);
+    let names = names.map_err(|problem| {
+        let out_of_fuel = out_of_fuel.take();
+        out_of_fuel.unwrap_or_else(|| refused(format!("{problem}")))
+    })?;
     Ok(names.iter().map(str::to_owned).collect())
 }
 
@@ -149,9 +164,10 @@ fn burn(state: &State<'_, '_>, names: usize) -> Result<(), Error> {
 }
 
 /// Those of a list of nodes that are in a group.
-fn in_group(nodes: &Value, label: &str) -> Result<Vec<Value>, Error> {
+fn in_group(state: &State<'_, '_>, nodes: &Value, label: &str) -> Result<Vec<Value>, Error> {
     let mut found = Vec::new();
     for node in nodes.try_iter()? {
+        state.consume_fuel(1)?;
         let groups = node.get_attr("groups")?;
         if groups.is_undefined() {
             return Err(refused("a list of nodes is needed"));

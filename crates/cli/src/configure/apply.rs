@@ -27,7 +27,7 @@ pub struct ApplyArgs {
     /// Where the configuration of this host is.
     #[command(flatten)]
     pub site: SiteArgs,
-    /// Check the files and show what would change, as a unified diff; write nothing
+    /// Check the files and show what would change, as a unified diff; write nothing, and fail where an apply would
     #[arg(long)]
     pub dry_run: bool,
     /// Replace files, too, that this program has not written; they are kept as revision 0
@@ -38,7 +38,7 @@ pub struct ApplyArgs {
 pub(super) async fn run(global: &GlobalArgs, args: ApplyArgs) -> Result<(), CliError> {
     let settings = args.site.read()?;
     if args.dry_run {
-        let rows = diff::rows(global, &settings, &args.sets, true).await?;
+        let rows = diff::rows(global, &settings, &args.sets, true, args.adopt).await?;
         diff::show(global, &rows)?;
         return diff::judge(&rows);
     }

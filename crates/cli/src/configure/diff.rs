@@ -48,7 +48,8 @@ pub(super) struct FileRow {
 
 pub(super) async fn run(global: &GlobalArgs, args: DiffArgs) -> Result<(), CliError> {
     let settings = args.site.read()?;
-    let rows = rows(global, &settings, &args.sets, false).await?;
+    // what is not ours is shown, too: that is how somebody decides whether it may be replaced
+    let rows = rows(global, &settings, &args.sets, false, true).await?;
     show(global, &rows)?;
     judge(&rows)?;
     match args.exit_code && rows.iter().any(|row| !row.files.is_empty()) {
@@ -57,12 +58,14 @@ pub(super) async fn run(global: &GlobalArgs, args: DiffArgs) -> Result<(), CliEr
     }
 }
 
-/// What would become of the sets; with `checked` their files are checked, too.
+/// What would become of the sets; with `checked` their files are checked, too, without `adopt` a file that is not ours is a problem, as
+/// it is to an apply.
 pub(super) async fn rows(
     global: &GlobalArgs,
     settings: &Settings,
     names: &[String],
     checked: bool,
+    adopt: bool,
 ) -> Result<Vec<Row>, CliError> {
     let sets = settings.sets(names).map_err(|error| super::cli_error(&error))?;
     let inventory = feed::inventory(global).await?;
@@ -73,8 +76,7 @@ pub(super) async fn rows(
             if checked {
                 apply::check(set, &rendered)?;
             }
-            // what is not ours is shown, too: that is how somebody decides whether it may be replaced
-            apply::plan(set, &rendered, &settings.state, true)
+            apply::plan(set, &rendered, &settings.state, adopt)
         });
         row(set, planned)
     };

@@ -84,6 +84,11 @@ impl Feed {
         self.whole
     }
 
+    /// What has been told so far.
+    pub(crate) fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
     /// Waits until the state is told whole.
     pub(crate) async fn whole(mut self) -> Result<Inventory, CliError> {
         while self.next().await? != Heard::State {}

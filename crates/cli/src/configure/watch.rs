@@ -1,11 +1,13 @@
 //! `chamois configure watch`: files follow the state.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
+use configurator::Inventory;
 use configurator::apply::{FileSet, Settings, Wish};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::feed::{Feed, Heard};
 use super::pending::Pending;
@@ -13,6 +15,9 @@ use super::told::Told;
 use super::{SiteArgs, notify, work};
 use crate::args::GlobalArgs;
 use crate::error::CliError;
+
+/// How often templates with secrets are made anew: another password is no object that changes, and nobody is told of it.
+const SECRETS_EVERY: Duration = Duration::from_secs(300);
 
 /// `chamois configure watch`.
 #[derive(Clone, Debug, Args)]
@@ -23,7 +28,9 @@ Examples:
 
 It begins as `chamois configure apply` does. From then on only those sets are made anew whose objects have changed, only files are
 replaced that say something else, and a reload hook is run only when its set has changed. What fails is told, changes no file, and
-is tried again with the next change or after 30 s. Members may come and go. SIGTERM ends it when what is being written is written.")]
+is tried again with the next change or after 30 s. A password that was changed is in the files of templates with secrets after
+5 minutes at most, or at once by `chamois configure apply`. Members may come and go. SIGTERM ends it when what is being written is
+written.")]
 pub struct WatchArgs {
     /// Where the configuration of this host is.
     #[command(flatten)]
@@ -51,6 +58,8 @@ async fn follow(global: &GlobalArgs, settings: Arc<Settings>, adopt: bool) -> Re
     let mut feed = Feed::begin(global, true).await?;
     let mut pending = Pending::default();
     let mut is_ready = false;
+    let mut look_at_secrets = tokio::time::interval_at(Instant::now() + SECRETS_EVERY, SECRETS_EVERY);
+    look_at_secrets.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         // a retry must not find a state that is being told anew
         let at = pending.at().filter(|_| feed.is_whole());
@@ -71,6 +80,9 @@ async fn follow(global: &GlobalArgs, settings: Arc<Settings>, adopt: bool) -> Re
                     notify::ready();
                 }
             }
+            _ = look_at_secrets.tick(), if feed.is_whole() => {
+                pending.add(with_secrets(&settings.file_sets, feed.inventory()), Instant::now());
+            }
             heard = feed.next() => pending.add(concerned(&settings.file_sets, &heard?), Instant::now()),
         }
     }
@@ -85,6 +97,14 @@ fn concerned(sets: &[FileSet], heard: &Heard) -> Vec<usize> {
     };
     let sets = sets.iter().enumerate();
     sets.filter(|(_, set)| is_concerned(set))
+        .map(|(at, _)| at)
+        .collect()
+}
+
+/// Sets whose files have secrets in them.
+fn with_secrets(sets: &[FileSet], inventory: &Inventory) -> Vec<usize> {
+    let sets = sets.iter().enumerate();
+    sets.filter(|(_, set)| set.secret_template(inventory).is_some())
         .map(|(at, _)| at)
         .collect()
 }
@@ -130,7 +150,9 @@ async fn round(
 mod tests {
     use std::path::Path;
 
-    use proto::watch::v1::object::Kind;
+    use proto::configurator::v1::Template;
+    use proto::watch::v1::Object;
+    use proto::watch::v1::object::{Kind, Value};
 
     use super::*;
 
@@ -153,5 +175,25 @@ mod tests {
             concerned(&sets, &Heard::Changes([Kind::EthernetInterface].into())),
             [0, 1]
         );
+    }
+
+    /// A rotated password is no change that anybody is told of.
+    #[test]
+    fn only_templates_with_secrets_are_looked_at_again_and_again() {
+        let (sets, mut inventory) = (sets(), Inventory::new("test"));
+        let mut put = |secrets: &[&str]| {
+            inventory.put(Object {
+                kind: Kind::Template.into(),
+                key: "motd".to_owned(),
+                value: Some(Value::Template(Template {
+                    name: "motd".to_owned(),
+                    secrets: secrets.iter().map(|name| (*name).to_owned()).collect(),
+                    ..Template::default()
+                })),
+            });
+            with_secrets(&sets, &inventory)
+        };
+        assert!(put(&[]).is_empty());
+        assert_eq!(put(&["bmc"]), [1]);
     }
 }

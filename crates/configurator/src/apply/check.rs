@@ -81,7 +81,7 @@ fn refused(program: &str, problem: &str, plan: &Plan, staged: &Path) -> ApplyErr
     let folder = format!("{}/", staged.display());
     ApplyError::Check {
         program: program.to_owned(),
-        problem: match plan.secret {
+        problem: match plan.hidden {
             true => NOT_SHOWN.to_owned(),
             false => problem.replace(&folder, ""),
         },

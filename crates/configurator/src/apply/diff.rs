@@ -13,11 +13,11 @@ const CONTEXT: usize = 3;
 /// A smaller difference is not looked for any longer.
 const LOOKED_FOR_AT_MOST: Duration = Duration::from_secs(2);
 
-/// All changes of a plan as one text; of files with secrets only that they differ.
+/// All changes of a plan as one text; where there are secrets in them, or were, only that they differ.
 pub fn unified(plan: &Plan) -> String {
     let mut text = String::new();
     for change in &plan.changes {
-        text += &match plan.secret {
+        text += &match plan.hidden {
             true => format!(
                 "{}: {}; not shown, as there are secrets in it\n",
                 change.destination.display(),

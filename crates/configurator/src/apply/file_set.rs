@@ -12,6 +12,8 @@ use crate::{Error, File, Inventory, Options, View, render, render_template, targ
 /// Mode of a file that is new, unless the site says otherwise; of one with secrets in it.
 const MODE: u32 = 0o644;
 const SECRET_MODE: u32 = 0o600;
+/// Rights of those who are neither the owner nor in the group.
+const OTHERS: u32 = 0o007;
 /// What this crate's own folders beside destinations begin with.
 pub(crate) const STAGE_PREFIX: &str = ".chamois-stage-";
 
@@ -32,7 +34,8 @@ pub struct FileSet {
     pub target_checks: bool,
     /// What is run when files were replaced.
     pub reload: Option<Command>,
-    /// Mode of the files; without it that of the file before is kept, and new ones have 0644, with secrets 0600.
+    /// Mode of the files; without it that of the file before is kept, and new ones have 0644, with secrets 0600. A file with secrets
+    /// keeps no rights of others.
     pub mode: Option<u32>,
 }
 
@@ -132,9 +135,10 @@ impl FileSet {
         }
     }
 
-    /// Mode of a file, by that of the file before.
+    /// Mode of a file, by that of the file before; a file that others may read is none for secrets, unless the site says so.
     pub(crate) fn mode_of(&self, before: Option<u32>, secret: bool) -> u32 {
         let new = if secret { SECRET_MODE } else { MODE };
+        let before = before.map(|mode| if secret { mode & !OTHERS } else { mode });
         self.mode.or(before).unwrap_or(new)
     }
 }
@@ -227,9 +231,19 @@ mod tests {
         let mut set = set(Place::Path("/etc/hosts".into()));
         assert_eq!(set.mode_of(None, false), 0o644);
         assert_eq!(set.mode_of(None, true), 0o600);
-        assert_eq!(set.mode_of(Some(0o664), true), 0o664);
+        assert_eq!(set.mode_of(Some(0o664), false), 0o664);
         set.mode = Some(0o640);
         assert_eq!(set.mode_of(Some(0o664), false), 0o640);
+    }
+
+    /// A template that reads its first password must not write it where everybody may read.
+    #[test]
+    fn a_file_with_secrets_keeps_no_rights_of_others() {
+        let mut set = set(Place::Path("/etc/ipmi".into()));
+        assert_eq!(set.mode_of(Some(0o644), true), 0o640);
+        assert_eq!(set.mode_of(Some(0o600), true), 0o600);
+        set.mode = Some(0o644);
+        assert_eq!(set.mode_of(Some(0o600), true), 0o644, "the site has said so");
     }
 
     #[test]

@@ -54,8 +54,10 @@ pub struct Plan {
     pub changes: Vec<Change>,
     /// All files of the set, those that stay as they are, too.
     pub(crate) places: Vec<Place>,
-    /// Whether nobody may see what is in them.
+    /// Whether there are secrets in the files as they are to be.
     pub secret: bool,
+    /// Whether nobody may see what changes: there are secrets in the files as they are to be, or in those before.
+    pub(crate) hidden: bool,
 }
 
 impl Plan {
@@ -91,6 +93,7 @@ impl Plan {
             changes,
             places,
             secret: rendered.secret,
+            hidden: rendered.secret || had_secrets(last),
         };
         plan.remove_others(set, last)?;
         Ok(plan)
@@ -111,6 +114,7 @@ impl Plan {
                 .map(place)
                 .collect::<Result<_, ApplyError>>()?,
             secret: rendered.secret,
+            hidden: rendered.secret,
         })
     }
 
@@ -138,6 +142,7 @@ impl Plan {
             changes,
             places,
             secret: version.secret,
+            hidden: version.secret || had_secrets(last),
         };
         plan.remove_others(set, last)?;
         Ok(plan)
@@ -185,6 +190,10 @@ impl Place {
     }
 }
 
+fn had_secrets(last: Option<&Version>) -> bool {
+    last.is_some_and(|last| last.secret)
+}
+
 fn wanted(path: &str, text: &str) -> Wanted {
     Wanted {
         path: path.to_owned(),
@@ -219,6 +228,6 @@ fn refuse_foreign(change: Change, last: Option<&Version>, adopt: bool) -> Result
 
 /// Whether a file was written by this program: it has the header, or is to the byte what was written last (JSON has no place for a
 /// header).
-fn is_ours(destination: &Path, present: &Present, last: Option<&Version>) -> bool {
+pub(crate) fn is_ours(destination: &Path, present: &Present, last: Option<&Version>) -> bool {
     revision_of(&present.text()).is_some() || last.is_some_and(|last| last.wrote(destination, &present.bytes))
 }

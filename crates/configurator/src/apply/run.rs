@@ -1,15 +1,14 @@
 //! One set of files, from rendered to in place and read.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::index::{Index, KeptFile, Version};
-use super::plan::{Change, ChangeKind, Plan};
+use super::plan::{Change, ChangeKind, Plan, is_ours};
 use super::replace::Replaced;
 use super::stage::Stage;
 use super::state_dir::{Locked, StateDir};
 use super::{ApplyError, FileSet, Rendered, diff};
-use crate::file::revision_of;
 
 /// How files are applied.
 #[derive(Clone, Copy, Debug, Default)]
@@ -129,7 +128,7 @@ impl Commit<'_> {
         if outcome == Outcome::Replaced {
             applied.notes = self.replace(index)?;
             let changes = self.plan.changes.iter();
-            applied.changes = changes.map(|change| changed(change, self.plan.secret)).collect();
+            applied.changes = changes.map(|change| changed(change, self.plan.hidden)).collect();
         } else {
             self.note(index)?;
         }
@@ -160,12 +159,18 @@ impl Commit<'_> {
 
     /// Remembers what is in place now.
     fn settle(&self, index: &mut Index) -> Result<(), ApplyError> {
-        match self.back_to {
-            Some(id) => index.current = Some(id.to_owned()),
+        let old = match self.back_to {
+            Some(id) => {
+                index.current = Some(id.to_owned());
+                Vec::new()
+            }
             None => self.remember(index)?,
-        }
+        };
         index.held = self.back_to.is_some();
-        self.state.write_index(&self.set.name, index)
+        self.state.write_index(&self.set.name, index)?;
+        // not before: an index that names what is gone could bring none of it back
+        self.state.forget(&self.set.name, &old);
+        Ok(())
     }
 
     /// The same where no file had to be replaced: they were there already, the configuration has moved them, or a set is held or
@@ -185,54 +190,82 @@ impl Commit<'_> {
         }
     }
 
-    /// Keeps files that this program has not written, before they are replaced.
+    /// Before a file is replaced that this program has not written, the whole set is kept as it is: whoever goes back to that wants
+    /// the files beside it, too.
     fn keep_foreign(&self, index: &mut Index) -> Result<(), ApplyError> {
-        let present = self.plan.changes.iter().filter_map(|change| {
-            let present = change.present.as_ref()?;
-            let is_ours = revision_of(&present.text()).is_some()
-                || index
-                    .current()
-                    .is_some_and(|last| last.wrote(&change.destination, &present.bytes));
-            let path = change.wanted.as_ref().map_or("", |wanted| wanted.path.as_str());
-            (!is_ours).then_some((
-                KeptFile::new(&change.destination, path, &present.bytes),
-                present.bytes.as_slice(),
-            ))
-        });
-        let (files, texts): (Vec<_>, Vec<_>) = present.unzip();
-        if files.is_empty() {
+        let last = index.current();
+        let is_foreign = |change: &Change| {
+            let present = change.present.as_ref();
+            present.is_some_and(|present| !is_ours(&change.destination, present, last))
+        };
+        if !self.plan.changes.iter().any(is_foreign) {
             return Ok(());
         }
-        let version = self.version(index.new_id(0), 0, files);
+        let (mut files, mut texts) = (Vec::new(), Vec::new());
+        for (destination, path, bytes) in self.present_files(last) {
+            if std::str::from_utf8(bytes).is_err() {
+                let problem = "the file there is no UTF-8 text and could not be had back; move it away";
+                return Err(ApplyError::refused(destination, problem));
+            }
+            files.push(KeptFile::new(destination, path, bytes));
+            texts.push(bytes);
+        }
+        let version = Self::version(index.new_id(0), 0, self.plan.hidden, files);
         self.state
             .keep_texts(&self.set.name, &version, texts.into_iter(), None)?;
         index.versions.push(version);
         Ok(())
     }
 
-    /// Keeps the files of the plan as the current version.
-    fn remember(&self, index: &mut Index) -> Result<(), ApplyError> {
+    /// The files of the set that are there now, with their staged paths: those that change, stay, or go.
+    fn present_files<'a>(&'a self, last: Option<&'a Version>) -> Vec<(&'a Path, &'a str, &'a [u8])> {
+        let mut files: Vec<(&Path, &str, &[u8])> = Vec::new();
+        for place in &self.plan.places {
+            let mut changes = self.plan.changes.iter();
+            let bytes = match changes.find(|change| change.destination == place.destination) {
+                Some(change) => change.present.as_ref().map(|present| present.bytes.as_slice()),
+                None => Some(place.text.as_bytes()),
+            };
+            if let Some(bytes) = bytes {
+                files.push((&place.destination, &place.path, bytes));
+            }
+        }
+        for change in self.plan.changes.iter().filter(|change| change.wanted.is_none()) {
+            let mut known = last.into_iter().flat_map(|last| &last.files);
+            let known = known.find(|file| file.destination == change.destination);
+            let (Some(present), Some(file)) = (&change.present, known) else {
+                continue;
+            };
+            // two cannot be staged under one path: the configuration has moved this file, and the version before has it
+            if files.iter().all(|(_, path, _)| *path != file.path) {
+                files.push((&change.destination, &file.path, &present.bytes));
+            }
+        }
+        files
+    }
+
+    /// Keeps the files of the plan as the current version; the names of those that are not kept any more.
+    fn remember(&self, index: &mut Index) -> Result<Vec<String>, ApplyError> {
         let files = self.plan.places.iter();
         let files = files.map(|place| KeptFile::new(&place.destination, &place.path, place.text.as_bytes()));
-        let version = self.version(
+        let version = Self::version(
             index.new_id(self.plan.revision),
             self.plan.revision,
+            self.plan.secret,
             files.collect(),
         );
         self.state
             .keep(&self.set.name, &version, &self.plan, index.current())?;
-        let old = index.add(version, self.state.keeps());
-        self.state.forget(&self.set.name, &old);
-        Ok(())
+        Ok(index.add(version, self.state.keeps()))
     }
 
-    fn version(&self, id: String, revision: u64, files: Vec<KeptFile>) -> Version {
+    fn version(id: String, revision: u64, secret: bool, files: Vec<KeptFile>) -> Version {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
         Version {
             id,
             revision,
             at_s: since_epoch.map_or(0, |since| since.as_secs()),
-            secret: self.plan.secret,
+            secret,
             files,
         }
     }
@@ -291,9 +324,9 @@ impl Applied {
     }
 }
 
-fn changed(change: &Change, secret: bool) -> Changed {
+fn changed(change: &Change, hidden: bool) -> Changed {
     // how many lines a file with secrets has is nobody's business either
-    let (added, removed) = if secret { (0, 0) } else { diff::counts(change) };
+    let (added, removed) = if hidden { (0, 0) } else { diff::counts(change) };
     Changed {
         destination: change.destination.clone(),
         kind: change.kind,

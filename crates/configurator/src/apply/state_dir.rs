@@ -128,10 +128,11 @@ impl Locked<'_> {
         let bytes =
             serde_json::to_vec(index).map_err(|error| ApplyError::io("write", &path)(error.into()))?;
         write_private(&new, &bytes)?;
-        std::fs::rename(&new, &path).map_err(ApplyError::io("write", &path))
+        std::fs::rename(&new, &path).map_err(ApplyError::io("write", &path))?;
+        sync_folder(&folder)
     }
 
-    /// Keeps the files of a version before they are put in their place. Those that were in the version before, too, are the same
+    /// Keeps the files of a version before they are put in their place; they are on the disk when this returns. Those that were in the version before, too, are the same
     /// files of the disk.
     pub(crate) fn keep(
         &self,
@@ -166,7 +167,10 @@ impl Locked<'_> {
                 write_private(&path, text)?;
             }
         }
-        Ok(())
+        // and the folders it is in, which may be new, too
+        let state = self.dir.path.as_path();
+        let mut folders = folder.ancestors().take_while(|above| above.starts_with(state));
+        folders.try_for_each(sync_folder)
     }
 
     /// The texts of a version.
@@ -210,11 +214,21 @@ fn private_folder(path: &Path) -> Result<(), ApplyError> {
         .map_err(ApplyError::io("make the folder", path))
 }
 
+/// On the disk when this returns.
 fn write_private(path: &Path, bytes: &[u8]) -> Result<(), ApplyError> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
-    let written = options.open(path).and_then(|mut file| file.write_all(bytes));
+    let written = options.open(path).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
     written.map_err(ApplyError::io("write", path))
+}
+
+/// What was made or renamed in it is so after a loss of power, too.
+fn sync_folder(path: &Path) -> Result<(), ApplyError> {
+    let synced = File::open(path).and_then(|folder| folder.sync_all());
+    synced.map_err(ApplyError::io("write", path))
 }
 
 #[cfg(test)]

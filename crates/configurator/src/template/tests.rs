@@ -159,6 +159,28 @@ fn what_would_never_end_ends() {
     }
 }
 
+/// What a filter does on the way to few names, or none, is counted.
+#[test]
+fn work_of_filters_is_bounded_even_if_nothing_comes_of_it() {
+    let text = problem("{{ 'n[1-90000]!n[1-90000]'|expand|length }}");
+    assert!(text.contains("it takes too long"), "{text}");
+    let view = View::of(&large(1_000));
+    let stopped = |fuel: u64, body: &str| {
+        let mut environment = environment();
+        template_filters::add(&mut environment, &view);
+        environment.set_fuel(Some(fuel));
+        let rendered = environment.render_str(body, context::of(&view));
+        rendered.is_err_and(|error| error.kind() == minijinja::ErrorKind::OutOfFuel)
+    };
+    for (body, takes) in [
+        ("{{ nodes|in_group('nobody')|length }}", 1_000),
+        ("{{ '@*!@*'|expand|length }}", 32_000),
+    ] {
+        assert!(stopped(takes, body), "{body}");
+        assert!(!stopped(takes * 4, body), "{body}");
+    }
+}
+
 #[test]
 fn a_file_has_an_end() {
     let text = problem("{% for a in range(5000) %}{{ 'x' * 10000 }}{% endfor %}");

@@ -59,6 +59,27 @@ fn words_about_secrets_are_not_shown() {
     );
 }
 
+/// A template that reads no secret any more still replaces the file that has one.
+#[test]
+fn secrets_of_the_files_before_are_not_shown_either() {
+    let host = Host::new();
+    let mut secret = rendered(7, &[("a", "hunter2")]);
+    secret.secret = true;
+    host.apply(&host.set(), &secret).unwrap();
+    let plain = rendered(8, &[("a", "none")]);
+    let plan = apply::plan(&host.set(), &plain, &host.state, false).unwrap();
+    let shown = apply::unified(&plan);
+    assert!(
+        !shown.contains("hunter2") && shown.contains("not shown"),
+        "{shown}"
+    );
+    let applied = host.apply(&host.set(), &plain).unwrap();
+    assert_eq!((applied.changes[0].added, applied.changes[0].removed), (0, 0));
+    // from here on there are none on either side
+    let plan = apply::plan(&host.set(), &rendered(9, &[("a", "some")]), &host.state, false).unwrap();
+    assert!(apply::unified(&plan).contains("+some"));
+}
+
 #[test]
 fn a_hook_is_run_once_for_a_change_and_never_without_one() {
     let host = Host::new();

@@ -38,6 +38,43 @@ fn what_was_there_before_can_be_had_back() {
     assert_eq!(host.names(), ["a"], "there was no b");
 }
 
+/// One file more is taken over long after the others: going back to before that keeps those others.
+#[test]
+fn what_is_kept_before_a_late_adoption_is_the_whole_set() {
+    let host = Host::new();
+    host.apply(
+        &host.set(),
+        &rendered(7, &[("a", "one"), ("b", "two"), ("sub/d", "three")]),
+    )
+    .unwrap();
+    host.write("c", "by hand\n");
+    let late = rendered(8, &[("a", "changed"), ("b", "two"), ("c", "ours")]);
+    host.adopt(&host.set(), &late).unwrap();
+    assert_eq!(host.versions(), ["7", "0", "8"]);
+    host.roll_back(&host.set(), None).unwrap();
+    assert_eq!(host.read("c"), "by hand\n");
+    for (name, text) in [("a", "one\n"), ("b", "two\n"), ("sub/d", "three\n")] {
+        assert!(host.read(name).ends_with(text), "{name}");
+    }
+}
+
+/// Versions are texts: what is none could never be had back.
+#[test]
+fn a_file_of_somebody_else_that_is_no_text_is_not_taken_over() {
+    let host = Host::new();
+    std::fs::write(host.path("a"), b"\xff\xfe\n").unwrap();
+    let refused = host
+        .adopt(&host.set(), &rendered(7, &[("a", "one"), ("b", "two")]))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        refused.contains("UTF-8") && refused.contains("move it away"),
+        "{refused}"
+    );
+    assert_eq!(std::fs::read(host.path("a")).unwrap(), b"\xff\xfe\n");
+    assert_eq!(host.names(), ["a"]);
+}
+
 /// JSON has no comments, so a file of it has no header: it is ours as long as nobody has touched it.
 #[test]
 fn a_file_without_a_header_is_ours_while_it_is_what_was_written() {

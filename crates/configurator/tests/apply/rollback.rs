@@ -97,3 +97,18 @@ fn a_rollback_that_fails_changes_nothing() {
     host.roll_back(&set, Some("7")).unwrap_err();
     assert!(host.read("a").ends_with("three\n") && !host.state.is_held("site").unwrap());
 }
+
+/// The disk is full: what the index still names is still there.
+#[test]
+fn no_version_is_forgotten_before_the_index_is_written() {
+    let host = three_versions();
+    let in_the_way = host.dir.path().join("state/sets/site/index.new");
+    std::fs::create_dir(&in_the_way).unwrap();
+    host.apply(&host.set(), &rendered(10, &[("a", "four")]))
+        .unwrap_err();
+    std::fs::remove_dir(&in_the_way).unwrap();
+    assert_eq!(host.versions(), ["7", "8", "9"]);
+    assert!(host.read("a").ends_with("three\n"));
+    host.roll_back(&host.set(), Some("7")).unwrap();
+    assert!(host.read("a").ends_with("one\n"));
+}
