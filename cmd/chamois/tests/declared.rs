@@ -92,12 +92,21 @@ impl Site {
         self.cluster.ask(&args)
     }
 
-    fn revision(&self) -> u64 {
-        let (code, out, err) = self.cluster.ask(&["component", "list", "-o", "json"]);
-        assert_eq!(code, 0, "{err}");
-        serde_json::from_str::<Value>(&out).unwrap()["revision"]
-            .as_u64()
-            .unwrap()
+    /// Objects with the revisions of their last change.
+    fn objects(&self) -> String {
+        let lists = [
+            &["component", "list", "-o", "jsonl"][..],
+            &["group", "list", "-o", "jsonl"],
+            &["boot", "config", "list", "-o", "jsonl"],
+            &["subnet", "list", "-o", "jsonl"],
+            &["policy", "list", "-o", "jsonl"],
+        ];
+        let listed = lists.map(|words| {
+            let (code, out, err) = self.cluster.ask(words);
+            assert_eq!(code, 0, "{err}");
+            out
+        });
+        listed.concat()
     }
 
     fn names(&self, kind: &str) -> Vec<String> {
@@ -119,21 +128,21 @@ fn a_folder_is_made_once_and_the_same_again_writes_nothing() {
         "{out}"
     );
 
-    let before = site.revision();
+    let before = site.objects();
     let (code, out, err) = site.of_folder("apply", &["--dry-run"]);
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("Component x1000c0s1b0n0 would be created"), "{out}");
-    assert_eq!(site.revision(), before, "a dry run writes nothing");
+    assert_eq!(site.objects(), before, "a dry run writes nothing");
 
     let (code, out, err) = site.of_folder("apply", &[]);
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("9 changed, 0 unchanged"), "{out}");
     assert_eq!(site.names("component"), ["x1000c0s0b0n0", "x1000c0s1b0n0"]);
 
-    let made = site.revision();
+    let made = site.objects();
     let (code, out, err) = site.of_folder("apply", &[]);
     assert_eq!((code, out.trim()), (0, "unchanged: 9"), "{err}");
-    assert_eq!(site.revision(), made, "the same again writes nothing");
+    assert_eq!(site.objects(), made, "the same again writes nothing");
     let (code, out, err) = site.of_folder("diff", &[]);
     assert_eq!((code, out.as_str()), (0, ""), "{err}");
 }
@@ -217,7 +226,7 @@ fn only_what_an_earlier_apply_made_is_pruned() {
 #[test]
 fn everything_that_would_be_refused_is_told_and_nothing_is_done() {
     let site = Site::start();
-    let before = site.revision();
+    let before = site.objects();
     site.write(
         "bad.yaml",
         "kind: Group\nmetadata: {name: fine}\n---\n\
@@ -236,7 +245,7 @@ fn everything_that_would_be_refused_is_told_and_nothing_is_done() {
         assert!(err.contains(part), "{part}: {err}");
     }
     assert!(!err.contains("Group fine"), "{err}");
-    assert_eq!(site.revision(), before);
+    assert_eq!(site.objects(), before);
     site.write(
         "bad.yaml",
         "kind: Group\nmetadata: {name: g}\nspec: {desciption: x}\n",

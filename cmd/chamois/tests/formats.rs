@@ -73,7 +73,7 @@ const SHOWN: &[(&str, &str)] = &[
     ("component show x0c0s0b0n0", NODE),
     ("dhcp policy show nodes", "nodes"),
     ("group show compute", "compute"),
-    ("iface show 020000000001", "020000000001"),
+    ("iface show 020000000001", "02:00:00:00:00:01"),
     ("policy show readers", "readers"),
     ("secrets status", ""),
 ];

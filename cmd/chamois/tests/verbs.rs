@@ -160,8 +160,13 @@ fn redfish_endpoints_have_all_their_verbs() {
 #[test]
 fn a_dry_run_tells_what_would_change_and_changes_nothing() {
     let (single, _member) = cluster();
-    let revision = || shown(&single, &["component", "list"])["revision"].clone();
-    let before = revision();
+    let objects = || {
+        [
+            done(&single, &["component", "list", "-o", "jsonl"]),
+            done(&single, &["group", "list", "-o", "jsonl"]),
+        ]
+    };
+    let before = objects();
     let out = done(&single, &["component", "add", "x0c0s0b0n0", "--dry-run"]);
     assert!(
         out.contains("would be created: component x0c0s0b0n0") && out.contains("nothing was changed"),
@@ -177,7 +182,7 @@ fn a_dry_run_tells_what_would_change_and_changes_nothing() {
     );
     let (code, _, err) = single.ask(&["group", "delete", "blue", "--dry-run"]);
     assert_eq!(code, 3, "it is not there, and a dry run says so: {err}");
-    assert_eq!(revision(), before);
+    assert_eq!(objects(), before);
 
     done(&single, &["component", "add", "x0c0s0b0n0", "--nid", "7"]);
     let set = [

@@ -202,7 +202,7 @@ fn paths_stay_where_they_belong() {
         "./a",
         "a\nb",
         "a\\b",
-        &"a".repeat(256),
+        &"a".repeat(513),
     ] {
         let template = Template {
             path: path.to_owned(),

@@ -44,7 +44,7 @@ impl Site {
         let component = Component {
             id: xname.into(),
             r#type: "Node".into(),
-            nid: Some(1),
+            nid: None,
             state: component::State::On.into(),
             ..Component::default()
         };

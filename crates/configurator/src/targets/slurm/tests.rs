@@ -113,7 +113,7 @@ fn partitions_are_smds_or_groups() {
     assert_eq!(
         lines,
         [
-            "PartitionName=fat Nodes=nid0002 MaxTime=1-0",
+            "PartitionName=fat Nodes=nid0002 Default=YES MaxTime=1-0",
             "PartitionName=gpu Nodes=nid[0002-0003] MaxTime=1-0"
         ],
         "no node of another role, no group without nodes"
