@@ -120,7 +120,7 @@ fn partitions_are_smds_or_groups() {
     );
     let text = nodes_conf(&[("partitions", "groups"), ("partition-groups", "empty")]);
     assert!(
-        text.ends_with("PartitionName=empty State=UP\n"),
+        text.ends_with("PartitionName=empty Default=YES State=UP\n"),
         "one that was asked for is there: {text}"
     );
 }
