@@ -85,9 +85,11 @@ def test_a_refusal_is_not_repeated(call: Call, members: list[FakeMember]) -> Non
 def test_the_timeout_is_for_all_attempts(call: Call, members: list[FakeMember]) -> None:
     for member in members:
         member.answers.extend([fails(Code.UNAVAILABLE, "not ready", ("retry-after-s", "1"))] * 100)
-    with pytest.raises(errors.NotReady) as raised:
+    with pytest.raises((errors.NotReady, errors.DeadlineExceeded)) as raised:
         call(timeout=0.5)
-    assert raised.value.safe_to_retry and raised.value.retry_after == 1
+    # the end of the time may meet an attempt on its way, and then nobody knows its outcome
+    if isinstance(raised.value, errors.NotReady):
+        assert raised.value.safe_to_retry and raised.value.retry_after == 1
     assert all(1 < len(member.calls) < 10 for member in members)
 
 
