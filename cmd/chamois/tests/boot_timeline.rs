@@ -80,7 +80,7 @@ fn a_boot_is_followed_from_its_script_to_its_phone_home() {
         assert!(out.contains(word), "{word}: {out}");
     }
     let (code, _, err) = single.ask(&["boot", "status", "x[3-1]"]);
-    assert_eq!((code, err.contains("nodeset")), (2, true), "{err}");
+    assert_eq!((code, err.contains("NODESET")), (2, true), "{err}");
 }
 
 /// The node, its address and what it boots, by the calls that today's scripts make.
