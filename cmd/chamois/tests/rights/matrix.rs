@@ -18,6 +18,12 @@ const POLICIES: &str = "
 - {name: elsewhere, role: admin, principals: [user/elsewhere], groups: [elsewhere]}
 ";
 
+/// Routes that are asked at once.
+const WORKERS: usize = 4;
+
+/// Verb, path, and who may ask it.
+type Route = (&'static str, String, Rule);
+
 /// What names something in requests.
 const NAMES: [&str; 16] = [
     "id",
@@ -251,31 +257,40 @@ fn every_route_is_given_to_whom_policies_give_it_and_to_nobody_else() {
     let callers = Callers::of(&site);
     let before = site.others();
     let routes = routes();
-    for (verb, path, rule) in &routes {
-        match of(*rule) {
-            For::WhoeverIsGivenIt => {
-                is_answered_with(&callers.stranger, verb, path, 401);
-                is_answered_with(&callers.wrong, verb, path, 403);
-            }
-            For::WhoeverHasAnIdentity => is_answered_with(&callers.stranger, verb, path, 401),
-            For::Everybody | For::Nobody => {}
+    // most of a request is its handshake, and on the other side another process
+    std::thread::scope(|scope| {
+        for worker in 0..WORKERS {
+            let (site, callers, own) = (&site, &callers, routes.iter().skip(worker).step_by(WORKERS));
+            scope.spawn(move || own.for_each(|route| check_route(site, callers, route)));
         }
-        for body in bodies(verb) {
-            if of(*rule) == For::WhoeverIsGivenIt {
-                let right = callers.right.http(verb, &changing_nothing(verb, path), body);
-                assert!(![401, 403].contains(&right.status), "{verb} {path}: {right:?}");
-            }
-            let elsewhere = callers.elsewhere.http(verb, path, body);
-            assert!(!elsewhere.body.contains(SECRET), "{verb} {path}: {elsewhere:?}");
-        }
-        if *verb == "GET" {
-            by_other_ways(&site, &callers, path, *rule);
-        }
-    }
+    });
     assert_eq!(site.others(), before, "nobody has changed what is not his");
     assert!(routes.len() > 150, "{} routes", routes.len());
     for (path, status) in [("/livez", 200), ("/readyz", 200), ("/nowhere", 404)] {
         assert_eq!(callers.stranger.http("GET", path, "").status, status, "{path}");
+    }
+}
+
+/// One route, by everybody.
+fn check_route(site: &Site, callers: &Callers, (verb, path, rule): &Route) {
+    match of(*rule) {
+        For::WhoeverIsGivenIt => {
+            is_answered_with(&callers.stranger, verb, path, 401);
+            is_answered_with(&callers.wrong, verb, path, 403);
+        }
+        For::WhoeverHasAnIdentity => is_answered_with(&callers.stranger, verb, path, 401),
+        For::Everybody | For::Nobody => {}
+    }
+    for body in bodies(verb) {
+        if of(*rule) == For::WhoeverIsGivenIt {
+            let right = callers.right.http(verb, &changing_nothing(verb, path), body);
+            assert!(![401, 403].contains(&right.status), "{verb} {path}: {right:?}");
+        }
+        let elsewhere = callers.elsewhere.http(verb, path, body);
+        assert!(!elsewhere.body.contains(SECRET), "{verb} {path}: {elsewhere:?}");
+    }
+    if *verb == "GET" {
+        by_other_ways(site, callers, path, *rule);
     }
 }
 
@@ -342,7 +357,7 @@ fn is_answered_with(caller: &Caller, verb: &str, path: &str, expected: u16) {
 }
 
 /// Verb, path with the other node in the place of its variables, and the method's rule.
-fn routes() -> Vec<(&'static str, String, Rule)> {
+fn routes() -> Vec<Route> {
     let rules = Rules::from_descriptor(proto::DESCRIPTOR).unwrap();
     let all = crate::common::routes::routes();
     let with_rule = all.iter().map(|route| {

@@ -110,6 +110,7 @@ fn a_member_that_was_away_is_given_the_key() {
 fn a_member_that_is_sent_a_snapshot_is_given_the_key() {
     /// More than what stays in the log below a snapshot, and a snapshot's worth beside.
     const ENTRIES: usize = 700;
+    const WRITERS: usize = 8;
     let mut vault = Vault::start_with("snapshot-entries = 100\n");
     let leader = vault.leader();
     let away = (1..=3).find(|id| *id != leader).unwrap();
@@ -117,12 +118,18 @@ fn a_member_that_is_sent_a_snapshot_is_given_the_key() {
     let answer = vault.rotate("kek-2.key");
     let new = answer["activeId"].as_str().unwrap().to_owned();
     vault.until("everything to be sealed anew", || vault.is_over());
-    for number in 0..ENTRIES {
-        let group = json!({ "label": format!("g{number}") }).to_string();
-        let administrator = &vault.site.administrator;
-        let answer = administrator.send(vault.site.ip(leader), "POST", "/hsm/v2/groups", &group);
-        assert!((200..300).contains(&answer.status), "{answer:?}");
-    }
+    let (administrator, address) = (&vault.site.administrator, vault.site.ip(leader));
+    std::thread::scope(|scope| {
+        for writer in 0..WRITERS {
+            scope.spawn(move || {
+                for number in (writer..ENTRIES).step_by(WRITERS) {
+                    let group = json!({ "label": format!("g{number}") }).to_string();
+                    let answer = administrator.send(address, "POST", "/hsm/v2/groups", &group);
+                    assert!((200..300).contains(&answer.status), "{answer:?}");
+                }
+            });
+        }
+    });
     assert!(!vault.keys(away).key_ids().contains(&new), "it was away");
     vault.start_again(away);
     vault.until_alone(away, &new);

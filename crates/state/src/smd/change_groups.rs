@@ -1,9 +1,8 @@
 //! What changes groups: SMD's checks on labels, tags and members, all or nothing.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use model::{GroupLabel, Rejection, Xname};
+use model::Rejection;
 use proto::raft::v1::outcome::Applied;
 use proto::smd::v1::smd_command::{
     AddGroupMember, CreateGroup, DeleteGroup, PatchGroup, RemoveGroupMember, ReplaceGroupMembers,
@@ -12,10 +11,8 @@ use proto::smd::v1::{Group, GroupMembers};
 
 use super::components::Components;
 use super::groups::{Groups, members, with_members};
-use crate::bounds::{
-    DESCRIPTION_BYTES_MAX, GROUPS_MAX, GROUPS_PER_COMPONENT_MAX, MEMBERS_PER_GROUP_MAX, TAGS_PER_GROUP_MAX,
-    check_count, check_ids, check_text,
-};
+use super::members::{joined, member, normalise_members, normalise_tags, parted, word};
+use crate::bounds::{DESCRIPTION_BYTES_MAX, GROUPS_MAX, GROUPS_PER_COMPONENT_MAX, check_count, check_text};
 use crate::changes::Changes;
 use crate::log_position::{LogPosition, check_revision};
 use crate::outcome::deleted;
@@ -106,23 +103,8 @@ impl Groups {
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
         let before = self.existing_at(&add.label, add.if_revision)?;
-        let new = some_members(&add.ids)?;
-        let old = members(&before);
-        if let Some(id) = new.iter().find(|id| old.binary_search(id).is_ok()) {
-            let detail = format!(
-                "operation would conflict with an existing member in the same group, {}",
-                before.label
-            );
-            return Err(Rejection::AlreadyExists {
-                kind: "member".into(),
-                id: id.clone(),
-                detail,
-            });
-        }
-        check_count("members.ids", old.len() + new.len(), MEMBERS_PER_GROUP_MAX)?;
+        let (new, ids) = joined(KIND, &before.label, members(&before), &add.ids)?;
         self.check_join("id", &before, &new, components)?;
-        let mut ids = [old, &new].concat();
-        ids.sort_unstable();
         self.put(with_members(&before, ids, at), changes);
         Ok(Applied {
             created: new,
@@ -159,14 +141,7 @@ impl Groups {
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
         let before = self.existing_at(&remove.label, remove.if_revision)?;
-        let gone = some_members(&remove.ids)?;
-        let old = members(&before);
-        if let Some(id) = gone.iter().find(|id| old.binary_search(id).is_err()) {
-            let kind = format!("member of group {}", before.label);
-            return Err(Rejection::not_found(&kind, id));
-        }
-        let stays = |id: &&String| gone.binary_search(id).is_err();
-        let ids = old.iter().filter(stays).cloned().collect();
+        let (gone, ids) = parted(KIND, &before.label, members(&before), &remove.ids)?;
         self.put(with_members(&before, ids, at), changes);
         Ok(deleted(gone.into_iter()))
     }
@@ -246,42 +221,4 @@ fn normalised(given: &Group, at: &LogPosition<'_>) -> Result<Group, Rejection> {
         members: Some(GroupMembers { ids }),
         meta: at.created(),
     })
-}
-
-/// In the order given.
-pub(super) fn normalise_tags(given: &[String]) -> Result<Vec<String>, Rejection> {
-    check_count("tags", given.len(), TAGS_PER_GROUP_MAX)?;
-    given.iter().map(|tag| word("tags", tag)).collect()
-}
-
-/// Sorted; none may be given twice.
-pub(super) fn normalise_members(field: &str, given: &[String]) -> Result<Vec<String>, Rejection> {
-    check_count(field, given.len(), MEMBERS_PER_GROUP_MAX)?;
-    let mut ids = BTreeSet::new();
-    for text in given {
-        let id = member(field, text)?;
-        if let Some(twice) = ids.replace(id.to_string()) {
-            return Err(Rejection::invalid(
-                field,
-                format!("{twice} is given twice; name each member once"),
-            ));
-        }
-    }
-    Ok(ids.into_iter().collect())
-}
-
-/// A label, a tag or an exclusive group, in lower case.
-fn word(field: &str, text: &str) -> Result<String, Rejection> {
-    let parsed: Result<GroupLabel, _> = text.parse();
-    parsed.map(String::from).map_err(|e| Rejection::invalid(field, e))
-}
-
-/// As `normalise_members`, one at least.
-pub(super) fn some_members(given: &[String]) -> Result<Vec<String>, Rejection> {
-    check_ids("id", given.len())?;
-    normalise_members("id", given)
-}
-
-fn member(field: &str, text: &str) -> Result<Xname, Rejection> {
-    text.parse().map_err(|e| Rejection::invalid(field, e))
 }

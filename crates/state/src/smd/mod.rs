@@ -21,6 +21,7 @@ mod hardware_queries;
 mod ip_addresses;
 mod lock_enforcement;
 mod locks;
+mod members;
 mod nids;
 mod node_maps;
 mod obstacles;

@@ -12,10 +12,10 @@ use proto::smd::v1::smd_command::{
 };
 use proto::smd::v1::{GroupMembers, Partition};
 
-use super::change_groups::{normalise_members, normalise_tags, some_members};
 use super::components::Components;
+use super::members::{joined, normalise_members, normalise_tags, parted};
 use super::stored_xname;
-use crate::bounds::{DESCRIPTION_BYTES_MAX, MEMBERS_PER_GROUP_MAX, PARTITIONS_MAX, check_count, check_text};
+use crate::bounds::{DESCRIPTION_BYTES_MAX, PARTITIONS_MAX, check_count, check_text};
 use crate::changes::Changes;
 use crate::event::Object;
 use crate::log_position::{LogPosition, check_revision};
@@ -143,23 +143,8 @@ impl Partitions {
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
         let before = self.existing_at(&add.name, add.if_revision)?;
-        let new = some_members(&add.ids)?;
-        let old = members(&before);
-        if let Some(id) = new.iter().find(|id| old.binary_search(id).is_ok()) {
-            let detail = format!(
-                "operation would conflict with an existing member in the same partition, {}",
-                before.name
-            );
-            return Err(Rejection::AlreadyExists {
-                kind: "member".into(),
-                id: id.clone(),
-                detail,
-            });
-        }
-        check_count("members.ids", old.len() + new.len(), MEMBERS_PER_GROUP_MAX)?;
+        let (new, ids) = joined(KIND, &before.name, members(&before), &add.ids)?;
         self.check_join("id", &before, &new, components)?;
-        let mut ids = [old, &new].concat();
-        ids.sort_unstable();
         self.put(with_members(&before, ids, at), changes);
         Ok(Applied {
             created: new,
@@ -175,14 +160,7 @@ impl Partitions {
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
         let before = self.existing_at(&remove.name, remove.if_revision)?;
-        let gone = some_members(&remove.ids)?;
-        let old = members(&before);
-        if let Some(id) = gone.iter().find(|id| old.binary_search(id).is_err()) {
-            let kind = format!("member of partition {}", before.name);
-            return Err(Rejection::not_found(&kind, id));
-        }
-        let stays = |id: &&String| gone.binary_search(id).is_err();
-        let ids = old.iter().filter(stays).cloned().collect();
+        let (gone, ids) = parted(KIND, &before.name, members(&before), &remove.ids)?;
         self.put(with_members(&before, ids, at), changes);
         Ok(deleted(gone.into_iter()))
     }
