@@ -48,6 +48,11 @@ pub(crate) fn message_of(kind: &str) -> Option<&'static str> {
     kinds::find(kind).ok().map(|kind| kind.message)
 }
 
+/// What can be declared, by name, with the full name of the message that each is.
+pub(crate) fn kinds() -> impl Iterator<Item = (&'static str, &'static str)> {
+    KINDS.iter().map(|kind| (kind.name, kind.message))
+}
+
 /// What the cluster has of these kinds, all read at once.
 async fn known(
     cluster: &impl Cluster,

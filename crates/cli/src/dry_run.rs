@@ -24,7 +24,7 @@ const ID: &str = "tried-out";
 /// Bytes of a value that are shown to people.
 const VALUE_BYTES_MAX: usize = 120;
 
-/// The flag of a verb that writes.
+// The flag of a verb that writes; no comment for the documentation, which clap would make the verb's own description.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub(crate) struct DryRun {
     /// Change nothing; show what would change, or why it would be refused

@@ -102,6 +102,23 @@ mod tests {
         );
     }
 
+    /// What is flattened into a verb must not speak in its place.
+    #[test]
+    fn every_verb_says_something_of_its_own() {
+        fn check(noun: &Command) {
+            let mut said = std::collections::BTreeMap::new();
+            for verb in noun.get_subcommands() {
+                let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
+                assert!(!about.is_empty(), "{} says nothing", verb.get_name());
+                if let Some(other) = said.insert(about.clone(), verb.get_name()) {
+                    panic!("{other} and {} both say: {about}", verb.get_name());
+                }
+                check(verb);
+            }
+        }
+        check(&Cli::command());
+    }
+
     #[test]
     fn two_renderings_are_the_same_bytes() {
         assert_eq!(pages(), pages());
