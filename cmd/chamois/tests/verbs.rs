@@ -203,3 +203,29 @@ fn a_dry_run_tells_what_would_change_and_changes_nothing() {
     let one = shown(&single, &["component", "show", "x0c0s0b0n0"]);
     assert_eq!(one["NID"], 7);
 }
+
+/// Whoever mistypes a name at night is told the one that there is.
+#[test]
+fn a_name_that_does_not_exist_is_answered_with_the_nearest() {
+    let (single, _member) = cluster();
+    done(&single, &["component", "add", "x1000c0s[0-2]b0n0"]);
+    done(&single, &["group", "create", "compute"]);
+    for (args, meant) in [
+        (
+            &["component", "show", "x1000c0s11b0n0"][..],
+            "Is it x1000c0s1b0n0?",
+        ),
+        (&["group", "show", "comptue"], "Is it compute?"),
+        (&["group", "add", "copmute", "x1000c0s0b0n0"], "Is it compute?"),
+        (
+            &["policy", "role", "delete", "amdin", "--dry-run"],
+            "Is it admin?",
+        ),
+    ] {
+        let (code, out, err) = single.ask(args);
+        assert_eq!(code, 3, "{args:?}: {out}{err}");
+        assert!(err.contains(meant), "{args:?}: {err}");
+    }
+    let (code, _, err) = single.ask(&["group", "show", "storage"]);
+    assert!(code == 3 && !err.contains("Is it"), "nothing is near: {err}");
+}

@@ -35,7 +35,9 @@ use openapi::Catalogue;
 use serde_json::{Value, json};
 use tonic::Code;
 
-use cluster::{Cluster, How};
+#[cfg(test)]
+pub(crate) use cluster::Answer;
+pub(crate) use cluster::{Cluster, How, Live};
 use document::Document;
 use kinds::{KINDS, Kind};
 use plan::{Known, Plan};

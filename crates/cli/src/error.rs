@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use rpc::client::ClientError;
 use tonic::{Code, Status};
 
 /// Why a command failed.
@@ -10,6 +11,16 @@ pub struct CliError {
     kind: Kind,
     text: String,
     remedy: Option<String>,
+    missing: Option<Missing>,
+}
+
+/// What the cluster has not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Missing {
+    /// The cluster's word for its kind, e.g. `group`.
+    pub(crate) kind: String,
+    /// What it was asked for by.
+    pub(crate) id: String,
 }
 
 /// The class of a failure; each has its exit code.
@@ -38,6 +49,7 @@ impl CliError {
             kind,
             text: text.into(),
             remedy: None,
+            missing: None,
         }
     }
 
@@ -51,6 +63,11 @@ impl CliError {
     pub fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
         self
+    }
+
+    /// What was asked for and does not exist, if the cluster has said so.
+    pub(crate) fn missing(&self) -> Option<&Missing> {
+        self.missing.as_ref()
     }
 
     /// Its class.
@@ -83,12 +100,24 @@ impl From<Status> for CliError {
             "" => format!("the cluster answered {:?} without a reason", status.code()),
             text => text.to_owned(),
         };
-        let error = Self::new(kind, text);
+        let mut error = Self::new(kind, text);
+        error.missing = missing(&status);
         match remedy {
             Some(remedy) => error.with_remedy(remedy),
             None => error,
         }
     }
+}
+
+fn missing(status: &Status) -> Option<Missing> {
+    if status.code() != Code::NotFound {
+        return None;
+    }
+    let told = ClientError::of(status);
+    Some(Missing {
+        kind: told.kind()?.to_owned(),
+        id: told.id()?.to_owned(),
+    })
 }
 
 /// Whether the same call may fare better in a moment.

@@ -9,6 +9,7 @@ mod show;
 
 use clap::Subcommand;
 use model::{GroupLabel, InvalidValue, Xname};
+use rpc::client::ClientError;
 use tonic::{Code, Status};
 
 use crate::args::GlobalArgs;
@@ -67,9 +68,8 @@ fn counted(members: usize) -> String {
 /// What the cluster said about the group `label`, and which command helps.
 fn refused(status: Status, label: &GroupLabel) -> CliError {
     let remedy = match status.code() {
-        Code::NotFound => {
-            format!("`chamois group list` shows the groups, `chamois group show {label}` the members of this one.")
-        }
+        Code::NotFound if is_about_a_member(&status) => format!("`chamois group show {label}` shows its members."),
+        Code::NotFound => "`chamois group list` shows the groups.".to_owned(),
         Code::AlreadyExists => {
             format!("`chamois group show {label}` shows what is there, `chamois group add {label} XNAME` adds members.")
         }
@@ -81,6 +81,11 @@ fn refused(status: Status, label: &GroupLabel) -> CliError {
         _ => return status.into(),
     };
     CliError::from(status).with_remedy(remedy)
+}
+
+fn is_about_a_member(status: &Status) -> bool {
+    let told = ClientError::of(status);
+    told.kind().is_some_and(|kind| kind.starts_with("member of"))
 }
 
 #[cfg(test)]
@@ -99,21 +104,31 @@ mod tests {
         assert!(xname("node1").unwrap_err().contains("x1000c0s0b0n0 for a node"));
     }
 
+    fn no_member() -> Status {
+        let error = rpc::Error::NotFound {
+            kind: "member of group compute".to_owned(),
+            id: "x".to_owned(),
+        };
+        Status::from(error)
+    }
+
     /// Each text of the cluster stays, the next command is named, and the exit code is that of the class.
     #[test]
     fn a_refusal_names_the_command_that_helps() {
         let label = label("compute").unwrap();
         for (status, code, command) in [
             (Status::not_found("x"), 3, "chamois group list"),
+            (no_member(), 3, "chamois group show compute"),
             (Status::already_exists("x"), 4, "chamois group add compute"),
             (Status::invalid_argument("x"), 2, "chamois component list"),
             (Status::failed_precondition("x"), 4, "chamois group remove"),
             (Status::unavailable("x"), 6, "chamois cluster status"),
         ] {
+            let told = format!("{}\n", status.message());
             let error = refused(status, &label);
             assert_eq!(error.exit_code(), code);
             let text = error.to_string();
-            assert!(text.starts_with("x\n") && text.contains(command), "{text}");
+            assert!(text.starts_with(&told) && text.contains(command), "{text}");
         }
     }
 }

@@ -48,6 +48,7 @@ mod login;
 mod logout;
 mod man;
 mod many;
+mod meant;
 mod member;
 mod migrate;
 mod nodes;
@@ -100,6 +101,10 @@ pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliE
     let ended = match answers_at_once(&command) {
         true => output::progress::while_waiting(global, Box::pin(dispatch(global, command))).await,
         false => dispatch(global, command).await,
+    };
+    let ended = match ended {
+        Err(error) => Err(meant::with_nearest(global, error).await),
+        done => done,
     };
     match &global.only_trying {
         Some(trials) => dry_run::end(global, trials, ended),

@@ -18,7 +18,7 @@ use crate::error::CliError;
 
 /// What becomes of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum How {
+pub(crate) enum How {
     /// It is a read, or a write that is meant.
     Made,
     /// A write, of which only is asked what it would change.
@@ -27,15 +27,15 @@ pub(super) enum How {
 
 /// What a method answered.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     /// With the names and words of the protos; zeros are left out.
-    pub(super) json: Value,
+    pub(crate) json: Value,
     /// Of a write that was tried out.
-    pub(super) would_change: WouldChange,
+    pub(crate) would_change: WouldChange,
 }
 
 /// Whom declared objects are compared with and sent to.
-pub(super) trait Cluster {
+pub(crate) trait Cluster {
     /// Calls `method`, by its full name.
     ///
     /// # Errors
@@ -44,7 +44,7 @@ pub(super) trait Cluster {
 }
 
 /// A cluster that is there.
-pub(super) struct Live<'c> {
+pub(crate) struct Live<'c> {
     catalogue: &'c Catalogue,
     channel: ExactlyOnce,
 }
@@ -52,7 +52,7 @@ pub(super) struct Live<'c> {
 impl<'c> Live<'c> {
     /// # Errors
     /// What is missing to reach one.
-    pub(super) fn new(global: &GlobalArgs, catalogue: &'c Catalogue) -> Result<Self, CliError> {
+    pub(crate) fn new(global: &GlobalArgs, catalogue: &'c Catalogue) -> Result<Self, CliError> {
         Ok(Self {
             catalogue,
             channel: connect::to_any(global)?,
