@@ -17,6 +17,7 @@ mod fake;
 mod files;
 pub(crate) mod get;
 mod kinds;
+mod misfit;
 mod normal;
 mod plan;
 mod present;
