@@ -11,9 +11,10 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use common::http::Administrator;
 use common::{CHAMOIS, Member, Single};
 use nix::sys::signal::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Members, and a host whose files are made of their state.
 struct Site {
@@ -103,6 +104,18 @@ impl Site {
         std::fs::write(self.path("configure.toml"), text).unwrap();
     }
 
+    /// A set of the same template, under another name.
+    fn copy(&self, name: &str) -> String {
+        let path = self.path(&format!("etc/{name}"));
+        format!("[[file-set]]\nname = {name:?}\ntemplate = \"groups\"\npath = {path:?}\n")
+    }
+
+    /// Replaces the configuration by these sets.
+    fn configured_with(&self, sets: &str) {
+        let text = format!("state-dir = {:?}\n{sets}", self.path("state"));
+        std::fs::write(self.path("configure.toml"), text).unwrap();
+    }
+
     fn hooks(&self) -> usize {
         self.read("hooks").lines().count()
     }
@@ -123,11 +136,15 @@ struct Watch {
 
 impl Watch {
     fn start(site: &Site) -> Self {
+        Self::start_with(site, &site.options())
+    }
+
+    fn start_with(site: &Site, options: &[String]) -> Self {
         let out = site.path("told");
         let child = Command::new(CHAMOIS)
             .args(["configure", "watch", "-o", "jsonl", "--config"])
             .arg(site.path("configure.toml"))
-            .args(site.options())
+            .args(options)
             .stdout(File::create(&out).unwrap())
             .stdin(Stdio::null())
             .spawn()
@@ -143,10 +160,14 @@ impl Watch {
         lines.filter(|line: &Value| line["outcome"] == outcome).collect()
     }
 
+    fn signal(&self, signal: Signal) {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        nix::sys::signal::kill(pid, signal).unwrap();
+    }
+
     /// Ends it as systemd does; its exit code.
     fn terminate(mut self) -> Option<i32> {
-        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
-        nix::sys::signal::kill(pid, Signal::SIGTERM).unwrap();
+        self.signal(Signal::SIGTERM);
         let deadline = Instant::now() + Duration::from_secs(20);
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -225,6 +246,95 @@ fn a_bad_template_changes_no_file_and_ends_no_watch() {
 
     assert_eq!(site.template(&format!("{GROUPS}end\n")).0, 0);
     site.until("the good one", || site.read("etc/groups").ends_with("end\n"));
+    assert_eq!(watch.terminate(), Some(0));
+}
+
+/// Sets come and go while the watch runs; a configuration that is refused is told and changes nothing of that.
+#[test]
+fn the_configuration_is_read_again_on_sighup() {
+    let site = Site::start(1);
+    site.with_groups();
+    site.configured_with(&site.copy("one"));
+    site.group("first");
+    let watch = Watch::start(&site);
+    site.until("the first file", || site.read("etc/one").contains("\nfirst\n"));
+
+    site.configured_with(&format!("{}{}", site.copy("two"), site.copy("one")));
+    watch.signal(Signal::SIGHUP);
+    site.until("the new set, without a change of the state", || {
+        site.read("etc/two").contains("\nfirst\n")
+    });
+    let read = watch.told("read");
+    assert_eq!(read.len(), 1);
+    assert_eq!((&read[0]["new"], &read[0]["gone"]), (&json!(["two"]), &json!([])));
+
+    std::fs::write(site.path("configure.toml"), "\nkeeps = 1\n").unwrap();
+    watch.signal(Signal::SIGHUP);
+    site.until("the refusal", || !watch.told("failed").is_empty());
+    let problem = watch.told("failed")[0]["problem"].as_str().unwrap().to_owned();
+    assert!(
+        problem.contains("configure.toml:2") && problem.contains("keeps"),
+        "{problem}"
+    );
+    site.group("second");
+    site.until("the old configuration stays in force", || {
+        ["etc/one", "etc/two"].map(|file| site.read(file).contains("\nsecond\n")) == [true, true]
+    });
+
+    site.configured_with(&site.copy("two"));
+    watch.signal(Signal::SIGHUP);
+    site.until("the third reading", || watch.told("read").len() == 2);
+    assert_eq!(watch.told("read")[1]["gone"], json!(["one"]));
+    site.group("third");
+    site.until("the set that is left", || {
+        site.read("etc/two").contains("\nthird\n")
+    });
+    site.until("all that was told", || watch.told("replaced").len() == 5);
+    let replaced = watch.told("replaced");
+    let of_one = replaced.iter().filter(|line| line["set"] == "one");
+    assert_eq!(
+        of_one.count(),
+        2,
+        "what was right was not replaced again: {replaced:?}"
+    );
+    let left = site.read("etc/one");
+    assert!(left.contains("\nsecond\n") && !left.contains("third"), "{left}");
+    assert_eq!(watch.terminate(), Some(0));
+}
+
+/// An agent writes a new token before the old one ends; the stream that ends with the old one is begun again with the new one.
+#[test]
+fn a_watch_outlives_its_token() {
+    let site = Site::start(1);
+    site.with_groups();
+    site.group("first");
+    let administrator = Administrator::new(&site.cluster.identities());
+    let own = site.cluster.own();
+    let post = |path: &str, body: &Value| administrator.send(own, "POST", path, &body.to_string());
+    let policy = json!({"name": "watchers", "role": "viewer", "principals": ["service/watcher"]});
+    assert_eq!(post("/chamois/v1/policies", &policy).status, 200);
+    let token = || {
+        let asked = json!({"principal": "service/watcher", "permissions": ["*.read"]});
+        let answer = post("/chamois/v1/api-tokens", &asked);
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let made: Value = serde_json::from_str(&answer.body).unwrap();
+        ["id", "token"].map(|key| made[key].as_str().unwrap().to_owned())
+    };
+    let (file, [first, secret]) = (site.path("token"), token());
+    std::fs::write(&file, secret).unwrap();
+    let mut options = site.options();
+    options[5] = file.display().to_string();
+    let watch = Watch::start_with(&site, &options);
+    site.until("the first file", || site.read("etc/groups").contains("\nfirst\n"));
+
+    let [_, secret] = token();
+    std::fs::write(&file, secret).unwrap();
+    let path = format!("/chamois/v1/api-tokens/{first}");
+    assert_eq!(administrator.send(own, "DELETE", &path, "").status, 200);
+    site.group("second");
+    site.until("the change after the end of the token", || {
+        site.read("etc/groups").contains("\nsecond\n")
+    });
     assert_eq!(watch.terminate(), Some(0));
 }
 

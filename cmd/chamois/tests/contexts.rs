@@ -219,6 +219,54 @@ fn a_watched_list_tells_rows_that_change() {
     watching.wait().unwrap();
 }
 
+/// Interfaces and endpoints are told of by the watch, boot files are looked for: which member has one is no change of the state.
+#[test]
+fn other_lists_go_on_too() {
+    let single = Single::prepare();
+    let mut member = single.start();
+    member.until("the member leads", || single.ask(&["group", "list"]).0 == 0);
+    let file = single.dir.path().join("vmlinuz");
+    std::fs::write(&file, "kernel").unwrap();
+    let user = User::new();
+    let cases: [(&str, &[&str], &[&str], &str); 3] = [
+        (
+            "iface",
+            &["add", "02:00:00:00:00:a1"],
+            &["delete", "02:00:00:00:00:a1"],
+            "02:00:00:00:00:a1",
+        ),
+        (
+            "rfe",
+            &["add", "x0c0s0b0", "--fqdn", "bmc1"],
+            &["delete", "x0c0s0b0"],
+            "x0c0s0b0",
+        ),
+        (
+            "file",
+            &["put", "vmlinuz", text(&file)],
+            &["delete", "vmlinuz"],
+            "vmlinuz",
+        ),
+    ];
+    for (noun, create, delete, key) in cases {
+        let target = single.client_args();
+        let mut words = vec![noun, "list", "--watch", "-o", "name"];
+        words.extend(target.iter().map(String::as_str));
+        let mut watching = user.command(&words).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(watching.stdout.take().unwrap()).lines();
+        for (verb, told) in [(create, key.to_owned()), (delete, format!("-{key}"))] {
+            let (code, out, err) = single.ask(&[&[noun][..], verb].concat());
+            assert_eq!(code, 0, "{noun} {verb:?}: {out}{err}");
+            // a file that is there is told again when its members change
+            let mut news = lines.by_ref().map(Result::unwrap);
+            let next = news.find(|line| line == &told || line != key);
+            assert_eq!(next.as_ref(), Some(&told), "{noun} {verb:?}");
+        }
+        watching.kill().unwrap();
+        watching.wait().unwrap();
+    }
+}
+
 #[test]
 fn ochamis_configuration_becomes_contexts() {
     let user = User::new();

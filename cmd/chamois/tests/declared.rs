@@ -9,6 +9,7 @@ mod common;
 
 use std::path::PathBuf;
 
+use common::http::Administrator;
 use common::{Member, Single, text};
 use serde_json::{Value, json};
 
@@ -221,6 +222,60 @@ fn only_what_an_earlier_apply_made_is_pruned() {
     assert_eq!(site.names("boot-configuration"), ["a", "foreign"]);
     let (code, _, err) = site.cluster.ask(&["apply", "-f", "-", "--prune"]);
     assert!(code == 2 && err.contains("standard input"), "{code}: {err}");
+}
+
+/// Who may write boot configurations and nothing else is not told the cluster's id: its CA says which cluster it is, whichever
+/// endpoints are named.
+#[test]
+fn a_record_is_found_again_by_other_endpoints_without_a_right_to_the_id() {
+    let site = Site::start();
+    let path = |name: &str| site.cluster.dir.path().join(name);
+    let crew = "kind: Role\nmetadata: {name: crew}\nspec: {permissions: [bss.read, bss.write]}\n---\n\
+                kind: Policy\nmetadata: {name: crew}\nspec: {role: crew, principals: [service/ci]}\n";
+    std::fs::write(path("crew.yaml"), crew).unwrap();
+    let (code, _, err) = site.cluster.ask(&["apply", "-f", text(&path("crew.yaml"))]);
+    assert_eq!(code, 0, "{err}");
+    let asked = json!({"principal": "service/ci", "permissions": ["bss.*"]}).to_string();
+    let administrator = Administrator::new(&site.cluster.identities());
+    let answer = administrator.send(site.cluster.own(), "POST", "/chamois/v1/api-tokens", &asked);
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let made: Value = serde_json::from_str(&answer.body).unwrap();
+    std::fs::write(path("ci.token"), made["token"].as_str().unwrap()).unwrap();
+
+    let own = format!("{}:7441", site.cluster.own());
+    let apply = |endpoints: &str, more: &[&str]| {
+        let (ca, token) = (path("identities/ca.pem"), path("ci.token"));
+        let folder = site.folder();
+        let target = [
+            "apply",
+            "-f",
+            text(&folder),
+            "--endpoints",
+            endpoints,
+            "--ca",
+            text(&ca),
+            "--token-file",
+            text(&token),
+        ];
+        common::outcome(&common::chamois(&[&target[..], more].concat()))
+    };
+    let configuration = |name: &str| {
+        format!(
+            "kind: BootConfiguration\nmetadata: {{name: {name}}}\nspec: {{is_default: true, kernel: /files/k}}\n"
+        )
+    };
+    site.write("a.yaml", &configuration("a"));
+    site.write("b.yaml", &configuration("b"));
+    let (code, _, err) = apply(&own, &[]);
+    assert_eq!(code, 0, "{err}");
+    let record = std::fs::read_to_string(site.folder().join(".chamois-applied.yaml")).unwrap();
+    assert!(record.contains("ca:") && !record.contains("cluster:"), "{record}");
+
+    std::fs::remove_file(site.folder().join("b.yaml")).unwrap();
+    let (code, out, err) = apply(&format!("{own},127.0.0.1:1"), &["--prune", "--yes"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("BootConfiguration b deleted"), "{out}");
+    assert_eq!(site.names("boot-configuration"), ["a"]);
 }
 
 #[test]

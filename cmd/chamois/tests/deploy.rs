@@ -122,6 +122,17 @@ fn the_configurator_has_no_capability() {
     }
 }
 
+/// `systemctl reload` of a unit without it fails, and SIGHUP is what the watch listens to.
+#[test]
+fn a_reload_has_the_configurator_read_its_configuration_again() {
+    let text = read("chamois-configure.service");
+    let reload: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("ExecReload="))
+        .collect();
+    assert_eq!(reload, ["ExecReload=/bin/kill -HUP $MAINPID"]);
+}
+
 /// The example is the manual: every key is in it, and it is accepted.
 #[test]
 fn the_configurators_example_is_accepted_as_it_is() {

@@ -1,5 +1,7 @@
 //! From the global options to a channel that generated clients take.
 
+mod renewed;
+
 use std::path::{Path, PathBuf};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -58,6 +60,12 @@ pub(crate) fn to_any(global: &GlobalArgs) -> Result<ExactlyOnce, CliError> {
 pub(crate) fn without_repeats(global: &GlobalArgs) -> Result<Connection, CliError> {
     let target = Target::from_global(global)?;
     target.connect(&target.endpoints)
+}
+
+/// The same for a stream that goes on for months: a token and a certificate are read again when they were renewed.
+pub(crate) fn with_renewed_credentials(global: &GlobalArgs) -> Result<Connection, CliError> {
+    let target = Target::from_global(global)?;
+    target.connect_as(&target.endpoints, renewed::credentials(global, &target))
 }
 
 /// A channel to any of the target's members on which one call may take as long as a member allows at most.
@@ -145,14 +153,18 @@ impl Target {
     }
 
     fn connect(&self, endpoints: &[String]) -> Result<Connection, CliError> {
-        let endpoints = endpoints
-            .iter()
-            .map(|e| e.trim_start_matches("https://").to_owned())
-            .collect();
         let credentials = match &self.certificate {
             Some(file) => certificate(file)?,
             None => self.token.clone().map_or(Credentials::None, Credentials::Token),
         };
+        self.connect_as(endpoints, credentials)
+    }
+
+    fn connect_as(&self, endpoints: &[String], credentials: Credentials) -> Result<Connection, CliError> {
+        let endpoints = endpoints
+            .iter()
+            .map(|e| e.trim_start_matches("https://").to_owned())
+            .collect();
         let options = Options {
             endpoints,
             ca: self.ca.clone(),
@@ -243,12 +255,17 @@ pub(crate) fn read_ca(path: &Path) -> Result<Vec<CertificateDer<'static>>, CliEr
     Ok(certificates)
 }
 
+/// Where the key of the certificate in this file is.
+fn key_of(certificate: &Path) -> PathBuf {
+    certificate.with_extension("key")
+}
+
 /// A certificate, and the key in the file beside it.
 ///
 /// # Errors
 /// `Usage` naming the file.
 fn certificate(file: &Path) -> Result<Credentials, CliError> {
-    let key_file = file.with_extension("key");
+    let key_file = key_of(file);
     let refused = |file: &Path, cause: String| {
         let text = format!("cannot read the client certificate: {}: {cause}", file.display());
         CliError::new(Kind::Usage, text)

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! -f ── files.rs ── document.rs (strict) ─┐
-//! cluster.rs ── present.rs (by kind) ─────┴─ plan.rs (pure) ── trial.rs (validate_only) ── sent.rs ── record.rs
-//!                                             kinds.rs: the table; written.rs: a step as requests; normal.rs, words.rs: one form
+//! cluster.rs ── present.rs (by kind) ─────┴─ plan.rs (pure) ── trial.rs (validate_only) ── sent.rs ── record.rs, identity.rs
+//!                                             kinds.rs: the table; written.rs: a step as requests; normal.rs, words.rs: one form;
+//!                                             misfit.rs: the value that a message does not take
 //! ```
 
 pub(crate) mod apply;
@@ -16,7 +17,9 @@ pub(crate) mod edit;
 mod fake;
 mod files;
 pub(crate) mod get;
+mod identity;
 mod kinds;
+mod misfit;
 mod normal;
 mod plan;
 mod present;
@@ -32,13 +35,12 @@ use std::collections::BTreeSet;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use openapi::Catalogue;
-use serde_json::{Value, json};
-use tonic::Code;
 
 #[cfg(test)]
 pub(crate) use cluster::Answer;
 pub(crate) use cluster::{Cluster, How, Live};
 use document::Document;
+use identity::Identity;
 use kinds::{KINDS, Kind};
 use plan::{Known, Plan};
 use record::Record;
@@ -73,50 +75,19 @@ async fn known(
         .await
 }
 
-/// What tells the cluster from others: its id. Only administrators are told it; to others the members that they ask are the cluster.
-async fn cluster_id(cluster: &impl Cluster, endpoints: &[String]) -> Result<String, CliError> {
-    let method = "chamois.cluster.v1.ClusterService.GetStatus";
-    let status = match cluster.call(method, json!({}), How::Made).await {
-        Ok(answer) => answer.json,
-        Err(status) if status.code() == Code::PermissionDenied => Value::Null,
-        Err(status) => return Err(status.into()),
-    };
-    let id = status.get("clusterId").and_then(Value::as_str);
-    if let Some(id) = id.filter(|id| !id.is_empty()) {
-        return Ok(id.to_owned());
-    }
-    let members: BTreeSet<&str> = endpoints.iter().map(String::as_str).collect();
-    Ok(members.into_iter().collect::<Vec<_>>().join(","))
-}
-
-/// The difference between documents and cluster; with a record and the cluster's id also what is to go.
+/// The difference between documents and cluster; with a record and which cluster it is also what is to go.
 async fn planned(
     cluster: &impl Cluster,
     catalogue: &Catalogue,
     documents: &[Document],
-    prune: Option<(&Record, &str)>,
+    prune: Option<(&Record, &Identity)>,
 ) -> Result<Plan, CliError> {
-    let of_record = prune.map(|(record, id)| record.kinds(id)).unwrap_or_default();
+    let of_record = prune.map(|(record, of)| record.kinds(of)).unwrap_or_default();
     let kinds = documents.iter().map(|document| document.kind).chain(of_record);
     let known = known(cluster, catalogue, kinds).await?;
     let mut plan = plan::compare(documents, &known)?;
-    if let Some((record, id)) = prune {
-        plan.delete(record.gone(id, documents, &known));
+    if let Some((record, of)) = prune {
+        plan.delete(record.gone(of, documents, &known));
     }
     Ok(plan)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::fake::Fake;
-    use super::*;
-
-    #[tokio::test]
-    async fn a_cluster_is_known_by_its_id_or_by_its_members() {
-        let endpoints = ["b:7441".to_owned(), "a:7441".to_owned()];
-        let cluster = Fake::default();
-        assert_eq!(cluster_id(&cluster, &endpoints).await.unwrap(), "a:7441,b:7441");
-        *cluster.id.borrow_mut() = Some("0badcafe".into());
-        assert_eq!(cluster_id(&cluster, &endpoints).await.unwrap(), "0badcafe");
-    }
 }

@@ -11,13 +11,14 @@ pub(crate) use self::upload::{LocalFile, upload};
 
 use crate::args::GlobalArgs;
 use crate::error::CliError;
+use crate::output::WatchArg;
 
 /// Verbs of `file`.
 #[derive(Debug, Subcommand)]
 pub enum FileCommand {
     /// List the boot files and which members have them
-    #[command(after_help = "Example:\n  chamois file list")]
-    List,
+    #[command(after_help = "Examples:\n  chamois file list\n  chamois file list --watch")]
+    List(WatchArg),
     /// Store or replace a boot file on every member
     Put(put::PutArgs),
     /// Delete a boot file from every member
@@ -26,7 +27,7 @@ pub enum FileCommand {
 
 pub(crate) async fn run(global: &GlobalArgs, command: FileCommand) -> Result<(), CliError> {
     match command {
-        FileCommand::List => list::run(global).await,
+        FileCommand::List(watch) => list::run(global, watch).await,
         FileCommand::Put(args) => put::run(global, args).await,
         FileCommand::Delete(args) => delete::run(global, args).await,
     }

@@ -14,7 +14,7 @@ use crate::error::CliError;
 pub enum FirmwareCommand {
     /// List firmware as the last crawls read it; BMCs with the same are one row
     List(list::ListArgs),
-    /// Show what is behind one BMC, with the BIOS of its systems
+    /// Show what is behind BMCs, with the BIOS of their systems; BMCs with the same are one block
     Show(show::ShowArgs),
     /// Update firmware step by step, and stop on failures
     Update(update::UpdateArgs),

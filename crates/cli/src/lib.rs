@@ -64,6 +64,8 @@ mod subnet;
 mod support_bundle;
 mod terminal;
 mod token;
+#[cfg(test)]
+mod typed;
 mod utc;
 mod watch;
 

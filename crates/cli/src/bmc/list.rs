@@ -3,11 +3,13 @@
 use clap::Args;
 use proto::discovery::v1::bmc_service_client::BmcServiceClient;
 use proto::discovery::v1::{Bmc, ListBmcsRequest, ListBmcsResponse};
+use proto::watch::v1::object::Kind;
+use rpc::client::ExactlyOnce;
 
 use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::CliError;
-use crate::output::{self, Shape, column, wide};
+use crate::output::{self, Changes, Shape, WatchArg, column, wide};
 use crate::utc;
 
 /// BMCs of one page.
@@ -19,7 +21,8 @@ const PAGE_SIZE: u32 = 5_000;
 Examples:
   chamois bmc list
   chamois bmc list --unassigned            which BMC is where is not known of these
-  chamois bmc list --status credentials    whose password is wrong")]
+  chamois bmc list --status credentials    whose password is wrong
+  chamois bmc list --watch                 as they are found and crawled")]
 pub struct ListArgs {
     /// Only those without an xname
     #[arg(long)]
@@ -27,32 +30,50 @@ pub struct ListArgs {
     /// Only those whose last crawl went so, e.g. ok, partial, unreachable, credentials, tls, key-changed, not-redfish
     #[arg(long, default_value = "", hide_default_value = true, value_name = "WORD")]
     pub status: String,
+    /// Whether to go on.
+    #[command(flatten)]
+    pub watch: WatchArg,
 }
 
 pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliError> {
     let client = BmcServiceClient::new(connect::to_any(global)?);
     let mut client = client.max_decoding_message_size(ANSWER_BYTES_MAX);
-    let mut request = ListBmcsRequest {
+    let request = ListBmcsRequest {
         unassigned: args.unassigned,
         crawl_status: args.status,
         page_size: PAGE_SIZE,
         page_token: String::new(),
     };
-    let mut all = ListBmcsResponse::default();
-    loop {
-        let page = client.list_bmcs(request.clone()).await?.into_inner();
-        all.bmcs.extend(page.bmcs);
-        if page.next_page_token.is_empty() {
-            break;
-        }
-        request.page_token = page.next_page_token;
+    if args.watch.watch {
+        let fetch = async || whole(&mut client, request.clone()).await;
+        return output::follow(global, Changes::Of(&[Kind::Bmc]), &BMCS, fetch).await;
     }
+    let all = ListBmcsResponse {
+        bmcs: whole(&mut client, request).await?,
+        ..ListBmcsResponse::default()
+    };
     output::list(
         global,
         ("chamois.discovery.v1.ListBmcsResponse", &all),
         &all.bmcs,
         &BMCS,
     )
+}
+
+/// The list, page by page.
+async fn whole(
+    client: &mut BmcServiceClient<ExactlyOnce>,
+    mut request: ListBmcsRequest,
+) -> Result<Vec<Bmc>, CliError> {
+    let mut all = Vec::new();
+    loop {
+        let page = client.list_bmcs(request.clone()).await?.into_inner();
+        all.extend(page.bmcs);
+        if page.next_page_token.is_empty() {
+            return Ok(all);
+        }
+        request.page_token = page.next_page_token;
+    }
 }
 
 /// A row per BMC.

@@ -19,7 +19,7 @@ Examples:
   chamois boot diff Default --from 17            from revision 17 to now
   chamois boot diff Default --from 17 --to 40")]
 pub struct DiffArgs {
-    /// KEY or params/KEY, config/NAME, group/NAME, node/XNAME, profile/NAME, defaults
+    /// KEY or params/KEY, config/NAME, group/NAME, node/NODE, profile/NAME, defaults
     pub object: Versioned,
     /// Revision of the earlier version; without it the one before the last change
     #[arg(long, value_name = "REVISION")]
@@ -30,14 +30,15 @@ pub struct DiffArgs {
 }
 
 pub(super) async fn run(global: &GlobalArgs, args: DiffArgs) -> Result<(), CliError> {
-    let (changes, oldest) = versioned::changes(global, &args.object).await?;
+    let object = args.object.resolved(global).await?;
+    let (changes, oldest) = versioned::changes(global, &object).await?;
     let told = changes
         .iter()
         .map(|change| Ok((change.revision, differences(change)?)));
     let told = told.collect::<Result<Vec<_>, CliError>>()?;
     let fields = between(&told, oldest, args.from, args.to)?;
     let value = Value::Array(fields.iter().map(Difference::to_json).collect());
-    output::object_value(global, &value, &args.object.id, || match fields.is_empty() {
+    output::object_value(global, &value, &object.id, || match fields.is_empty() {
         true => "no difference".to_owned(),
         false => fields
             .iter()

@@ -23,12 +23,13 @@ Examples:
 
 What a group or node has become secret with is taken out of its earlier versions, too.")]
 pub struct HistoryArgs {
-    /// KEY or params/KEY, config/NAME, group/NAME, node/XNAME, profile/NAME, defaults
+    /// KEY or params/KEY, config/NAME, group/NAME, node/NODE, profile/NAME, defaults
     pub object: Versioned,
 }
 
 pub(crate) async fn run(global: &GlobalArgs, args: HistoryArgs) -> Result<(), CliError> {
-    let (changes, oldest_revision) = versioned::changes(global, &args.object).await?;
+    let object = args.object.resolved(global).await?;
+    let (changes, oldest_revision) = versioned::changes(global, &object).await?;
     let answer = ListChangesResponse {
         changes,
         oldest_revision,
@@ -36,7 +37,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: HistoryArgs) -> Result<(), Cl
     };
     let is_for_people = matches!(global.output, Format::Table | Format::Wide);
     if is_for_people && answer.changes.is_empty() {
-        return output::print(format_args!("no change of {} is known", args.object.id));
+        return output::print(format_args!("no change of {} is known", object.id));
     }
     output::list(
         global,

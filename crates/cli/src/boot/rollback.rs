@@ -18,7 +18,7 @@ Examples:
   chamois boot rollback Default 17
   chamois boot rollback group/compute 17 --if-revision 40")]
 pub struct RollbackArgs {
-    /// KEY or params/KEY, config/NAME, group/NAME, node/XNAME, profile/NAME, defaults
+    /// KEY or params/KEY, config/NAME, group/NAME, node/NODE, profile/NAME, defaults
     pub object: Versioned,
     /// Revision of the version, as `chamois boot history` shows it
     pub revision: u64,
@@ -28,9 +28,10 @@ pub struct RollbackArgs {
 }
 
 pub(crate) async fn run(global: &GlobalArgs, args: RollbackArgs) -> Result<(), CliError> {
+    let object = args.object.resolved(global).await?;
     let request = RollbackRequest {
-        kind: args.object.kind.to_owned(),
-        id: args.object.id.clone(),
+        kind: object.kind.to_owned(),
+        id: object.id.clone(),
         revision: args.revision,
         if_revision: args.if_revision,
     };
@@ -38,7 +39,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: RollbackArgs) -> Result<(), C
     output::done(global, ("chamois.watch.v1.RollbackResponse", &answer), || {
         format!(
             "{} is what it was at revision {} (revision {})",
-            args.object.id, args.revision, answer.revision
+            object.id, args.revision, answer.revision
         )
     })
 }

@@ -9,19 +9,22 @@ use rpc::client::ExactlyOnce;
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
+use crate::nodes;
 
 /// Words before the `/`, and the kinds of objects that they mean.
 const KINDS: [(&str, &str); 5] = [
     ("params", "boot_parameters"),
     ("config", "boot_configuration"),
     ("group", "cloud_init_group"),
-    ("node", "instance_info"),
+    ("node", OF_NODE),
     ("profile", "profile"),
 ];
+/// The kind of object that a node is the key of.
+const OF_NODE: &str = "instance_info";
 /// The one object without a name of its own.
 const DEFAULTS: (&str, &str, &str) = ("defaults", "cluster_defaults", "cluster-defaults");
 
-/// An object of the boot path: `params/KEY`, or `KEY` alone, `config/NAME`, `group/NAME`, `node/XNAME`, `profile/NAME`,
+/// An object of the boot path: `params/KEY`, or `KEY` alone, `config/NAME`, `group/NAME`, `node/NODE`, `profile/NAME`,
 /// `defaults`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Versioned {
@@ -39,6 +42,20 @@ impl Versioned {
             id: name,
         }
     }
+
+    /// The same, where a node may be called by its host name or NID. Keys of boot parameters stay as they are: `nid7` is one.
+    ///
+    /// # Errors
+    /// As [`nodes::one_xname`].
+    pub(super) async fn resolved(self, global: &GlobalArgs) -> Result<Versioned, CliError> {
+        Ok(match self.kind {
+            OF_NODE => Versioned {
+                id: nodes::one_xname(global, &self.id).await?.to_string(),
+                ..self
+            },
+            _ => self,
+        })
+    }
 }
 
 impl FromStr for Versioned {
@@ -53,7 +70,7 @@ impl FromStr for Versioned {
         let (word, id) = text.split_once('/').unwrap_or((KINDS[0].0, text));
         let found = KINDS.iter().find(|(known, _)| *known == word);
         let accepted =
-            "write KEY or params/KEY, config/NAME, group/NAME, node/XNAME, profile/NAME, or defaults";
+            "write KEY or params/KEY, config/NAME, group/NAME, node/NODE, profile/NAME, or defaults";
         match found {
             Some((_, kind)) if !id.is_empty() => Ok(Versioned {
                 kind,
@@ -119,5 +136,29 @@ mod tests {
             let error = wrong.parse::<Versioned>().unwrap_err();
             assert!(error.contains("group/NAME"), "{error}");
         }
+    }
+
+    /// A node is called as everywhere else; what is no node is not taken for one.
+    #[tokio::test]
+    async fn only_the_name_of_a_node_is_looked_for() {
+        let nobody = GlobalArgs::default();
+        let resolved = async |text: &str| {
+            let object: Versioned = text.parse().unwrap();
+            object.resolved(&nobody).await
+        };
+        for (text, id) in [
+            ("node/X0c0s00b0n0", "x0c0s0b0n0"),
+            ("nid7", "nid7"),
+            ("Default", "Default"),
+            ("group/login", "login"),
+        ] {
+            assert_eq!(resolved(text).await.unwrap().id, id, "{text}");
+        }
+        for asks in ["node/login", "node/nid7"] {
+            let error = resolved(asks).await.unwrap_err().to_string();
+            assert!(error.contains("no endpoint"), "{asks}: {error}");
+        }
+        let error = resolved("node/x0c0s[0-1]b0n0").await.unwrap_err().to_string();
+        assert!(error.contains("means 2 nodes"), "{error}");
     }
 }

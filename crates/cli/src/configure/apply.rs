@@ -49,7 +49,7 @@ pub(super) async fn run(global: &GlobalArgs, args: ApplyArgs) -> Result<(), CliE
         .iter()
         .filter_map(|at| settings.file_sets.get(*at))
         .collect();
-    let secrets = work::secrets(global, &sets, &inventory).await?;
+    let secrets = work::secrets(global, &sets, &inventory).await;
     let wish = Wish {
         adopt: args.adopt,
         release: !args.sets.is_empty(),

@@ -69,7 +69,7 @@ pub(super) async fn rows(
 ) -> Result<Vec<Row>, CliError> {
     let sets = settings.sets(names).map_err(|error| super::cli_error(&error))?;
     let inventory = feed::inventory(global).await?;
-    let secrets = work::secrets(global, &sets, &inventory).await?;
+    let secrets = work::secrets(global, &sets, &inventory).await;
     let view = View::of(&inventory);
     let row = |set: &&FileSet| {
         let planned = work::render(set, &inventory, &view, &secrets).and_then(|rendered| {

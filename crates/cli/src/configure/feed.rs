@@ -10,7 +10,9 @@ use proto::watch::v1::event::Change;
 use proto::watch::v1::object::Kind;
 use proto::watch::v1::{Event, WatchRequest};
 use rpc::client::{Follow, Told};
+use tokio::time::Instant;
 
+use super::refusals::Refusals;
 use crate::args::GlobalArgs;
 use crate::connect::{self, Connection};
 use crate::error::{self, CliError};
@@ -24,6 +26,7 @@ pub(crate) struct Feed {
     inventory: Inventory,
     /// Whether the state was told to its end.
     whole: bool,
+    refusals: Refusals,
 }
 
 /// What was heard.
@@ -54,7 +57,12 @@ impl Feed {
                 Err(status) => return Err(status.into()),
             }
         };
-        Ok(Self::of(connect::without_repeats(global)?, &status.cluster_name))
+        let channel = connect::with_renewed_credentials(global)?;
+        let mut feed = Self::of(channel, &status.cluster_name);
+        if patient {
+            feed.refusals = Refusals::that_pass();
+        }
+        Ok(feed)
     }
 
     /// The same where the cluster's name is known.
@@ -67,16 +75,32 @@ impl Feed {
             follow: Follow::new(channel, request),
             inventory: Inventory::new(cluster),
             whole: false,
+            refusals: Refusals::default(),
         }
     }
 
     /// What comes next; waits for it as long as it takes. Cancelling loses nothing.
     ///
     /// # Errors
-    /// What no other member would answer otherwise.
+    /// What no other member would answer otherwise; to one that is patient, credentials that are refused again and again.
     pub(crate) async fn next(&mut self) -> Result<Heard, CliError> {
-        let told = self.follow.next().await?;
-        Ok(take(&mut self.inventory, &mut self.whole, told))
+        if let Some(at) = self.refusals.again_at() {
+            tokio::time::sleep_until(at).await;
+        }
+        match self.follow.next().await {
+            Ok(told) => {
+                self.refusals.end();
+                Ok(take(&mut self.inventory, &mut self.whole, told))
+            }
+            Err(status) if self.refusals.may_pass(&status, Instant::now()) => {
+                tracing::warn!(
+                    "the credentials are refused; the stream is begun again with what they are by then: {}",
+                    status.message()
+                );
+                Ok(Heard::Nothing)
+            }
+            Err(status) => Err(status.into()),
+        }
     }
 
     /// Whether files can be made of what there is.

@@ -14,22 +14,44 @@ pub(super) struct Told<'a> {
     pub(super) result: &'a Result<Applied, ApplyError>,
 }
 
-impl Told<'_> {
-    /// Prints its line; to whoever wants silence only what failed. False when nobody reads any more.
-    pub(super) fn print(&self, global: &GlobalArgs) -> Result<bool, CliError> {
+/// One line of what a command tells while it goes on.
+pub(super) struct Line {
+    /// What it is of, alone on the line for `-o name`.
+    pub(super) name: String,
+    /// It is told to whoever wants silence, too.
+    pub(super) has_failed: bool,
+    pub(super) text: String,
+    pub(super) json: Value,
+}
+
+impl Line {
+    /// Prints it. False when nobody reads any more.
+    pub(super) fn print(self, global: &GlobalArgs) -> Result<bool, CliError> {
         let format = global.output;
-        let failed = self
-            .result
-            .as_ref()
-            .map_or(true, |applied| applied.problem.is_some());
-        if global.quiet && !format.is_document() && !failed {
+        if global.quiet && !format.is_document() && !self.has_failed {
             return Ok(true);
         }
         output::print_line(Some(match format {
-            Format::Json | Format::Jsonl | Format::Yaml => output::stream_item(format, &self.json()),
-            Format::Name => self.set.to_owned(),
-            Format::Table | Format::Wide => self.text(),
+            Format::Json | Format::Jsonl | Format::Yaml => output::stream_item(format, &self.json),
+            Format::Name => self.name,
+            Format::Table | Format::Wide => self.text,
         }))
+    }
+}
+
+impl Told<'_> {
+    /// Prints its line; to whoever wants silence only what failed. False when nobody reads any more.
+    pub(super) fn print(&self, global: &GlobalArgs) -> Result<bool, CliError> {
+        let line = Line {
+            name: self.set.to_owned(),
+            has_failed: self
+                .result
+                .as_ref()
+                .map_or(true, |applied| applied.problem.is_some()),
+            text: self.text(),
+            json: self.json(),
+        };
+        line.print(global)
     }
 
     /// Whether it is worth a line where nobody has asked: something happened.

@@ -6,13 +6,15 @@ use std::time::Duration;
 use clap::Args;
 use configurator::Inventory;
 use configurator::apply::{FileSet, Settings, Wish};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::feed::{Feed, Heard};
+use super::notify::State;
 use super::pending::Pending;
+use super::reread::Reread;
 use super::told::Told;
-use super::{SiteArgs, notify, work};
+use super::{SiteArgs, work};
 use crate::args::GlobalArgs;
 use crate::error::CliError;
 
@@ -29,8 +31,12 @@ Examples:
 It begins as `chamois configure apply` does. From then on only those sets are made anew whose objects have changed, only files are
 replaced that say something else, and a reload hook is run only when its set has changed. What fails is told, changes no file, and
 is tried again with the next change or after 30 s. A password that was changed is in the files of templates with secrets after
-5 minutes at most, or at once by `chamois configure apply`. Members may come and go. SIGTERM ends it when what is being written is
-written.")]
+5 minutes at most, or at once by `chamois configure apply`. Members may come and go; a token file and a client certificate are read
+again when they are renewed.
+
+SIGHUP has the configuration read again (`systemctl reload chamois-configure`): what is new or changed is applied at once, files of sets
+that are gone stay as they are, and a configuration that is refused is told and changes nothing. SIGTERM ends it when what is being
+written is written.")]
 pub struct WatchArgs {
     /// Where the configuration of this host is.
     #[command(flatten)]
@@ -41,20 +47,27 @@ pub struct WatchArgs {
 }
 
 pub(super) async fn run(global: &GlobalArgs, args: WatchArgs) -> Result<(), CliError> {
+    let listen = |kind| signal(kind).map_err(|error| CliError::other("cannot wait for signals", error));
+    // before anything else: a signal that nobody waits for ends the process
+    let hang_up = listen(SignalKind::hangup())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
     let settings = Arc::new(args.site.read()?);
-    let cannot_listen = |error| CliError::other("cannot wait for signals", error);
-    let mut terminate = signal(SignalKind::terminate()).map_err(cannot_listen)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot_listen)?;
     // what is being written is on a thread that the end of the runtime waits for
     tokio::select! {
-        ended = Box::pin(follow(global, settings, args.adopt)) => ended,
+        ended = Box::pin(follow(global, &args, settings, hang_up)) => ended,
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
     }
 }
 
 /// Ends when nobody reads what it tells any more, or with what no member would answer otherwise.
-async fn follow(global: &GlobalArgs, settings: Arc<Settings>, adopt: bool) -> Result<(), CliError> {
+async fn follow(
+    global: &GlobalArgs,
+    args: &WatchArgs,
+    mut settings: Arc<Settings>,
+    mut hang_up: Signal,
+) -> Result<(), CliError> {
     let mut feed = Feed::begin(global, true).await?;
     let mut pending = Pending::default();
     let mut is_ready = false;
@@ -71,13 +84,18 @@ async fn follow(global: &GlobalArgs, settings: Arc<Settings>, adopt: bool) -> Re
         };
         tokio::select! {
             biased;
+            Some(()) = hang_up.recv() => {
+                if !reread(global, args, &mut settings, &mut pending, is_ready)? {
+                    return Ok(());
+                }
+            }
             () = due => {
                 let sets = pending.take();
-                if !round(global, &settings, &mut feed, &mut pending, sets.into_iter().collect(), adopt).await? {
+                if !round(global, &settings, &mut feed, &mut pending, sets.into_iter().collect(), args.adopt).await? {
                     return Ok(());
                 }
                 if !std::mem::replace(&mut is_ready, true) {
-                    notify::ready();
+                    State::Ready.tell();
                 }
             }
             _ = look_at_secrets.tick(), if feed.is_whole() => {
@@ -86,6 +104,30 @@ async fn follow(global: &GlobalArgs, settings: Arc<Settings>, adopt: bool) -> Re
             heard = feed.next() => pending.add(concerned(&settings.file_sets, &heard?), Instant::now()),
         }
     }
+}
+
+/// Reads the configuration again, and tells what became of it. False when nobody reads any more.
+fn reread(
+    global: &GlobalArgs,
+    args: &WatchArgs,
+    settings: &mut Arc<Settings>,
+    pending: &mut Pending,
+    is_ready: bool,
+) -> Result<bool, CliError> {
+    // before it is ready for the first time, systemd waits for that
+    if is_ready {
+        State::Reloading.tell();
+    }
+    let reread = Reread::of(&args.site.config, settings);
+    if reread.is_in_force() {
+        // numbers mean other sets now. All are applied: where nothing is different, nothing is replaced.
+        *pending = Pending::default();
+        pending.add(0..settings.file_sets.len(), Instant::now());
+    }
+    if is_ready {
+        State::Ready.tell();
+    }
+    reread.line().print(global)
 }
 
 /// Sets whose files may be others now.
@@ -123,7 +165,7 @@ async fn round(
         .filter_map(|at| settings.file_sets.get(*at))
         .collect();
     let inventory = feed.lend();
-    let secrets = work::secrets(global, &sets, &inventory).await?;
+    let secrets = work::secrets(global, &sets, &inventory).await;
     let wish = Wish {
         adopt,
         release: false,

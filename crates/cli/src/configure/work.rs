@@ -15,36 +15,35 @@ use crate::error::CliError;
 /// Files of templates with secrets, by the name of their set; or why the cluster has not made them.
 pub(super) type Secrets = BTreeMap<String, Result<Rendered, String>>;
 
-/// Asks the cluster for those files that have secrets in them.
-pub(super) async fn secrets(
-    global: &GlobalArgs,
-    sets: &[&FileSet],
-    inventory: &Inventory,
-) -> Result<Secrets, CliError> {
+/// Asks the cluster for those files that have secrets in them. What goes wrong fails the set alone: credentials may be
+/// written anew this moment.
+pub(super) async fn secrets(global: &GlobalArgs, sets: &[&FileSet], inventory: &Inventory) -> Secrets {
     let mut found = Secrets::new();
     for set in sets {
-        let Some(template) = set.secret_template(inventory) else {
-            continue;
-        };
-        let mut client = GenerateServiceClient::new(connect::to_any(global)?);
-        let request = GenerateRequest {
-            target: format!("{TEMPLATE_PREFIX}{}", template.name),
-            ..GenerateRequest::default()
-        };
-        let answer = match client.generate_with_secrets(request).await {
-            Ok(answer) => {
-                let answer = answer.into_inner();
-                Ok(Rendered {
-                    files: answer.files.into_iter().map(file).collect(),
-                    revision: answer.revision,
-                    secret: true,
-                })
-            }
-            Err(status) => Err(status.message().to_owned()),
-        };
-        found.insert(set.name.clone(), answer);
+        if let Some(template) = set.secret_template(inventory) {
+            found.insert(set.name.clone(), generated(global, &template.name).await);
+        }
     }
-    Ok(found)
+    found
+}
+
+/// The files of one template, as the cluster makes them; or why not.
+async fn generated(global: &GlobalArgs, template: &str) -> Result<Rendered, String> {
+    let channel = connect::to_any(global).map_err(|error| error.to_string())?;
+    let request = GenerateRequest {
+        target: format!("{TEMPLATE_PREFIX}{template}"),
+        ..GenerateRequest::default()
+    };
+    let answer = GenerateServiceClient::new(channel)
+        .generate_with_secrets(request)
+        .await
+        .map_err(|status| status.message().to_owned())?
+        .into_inner();
+    Ok(Rendered {
+        files: answer.files.into_iter().map(file).collect(),
+        revision: answer.revision,
+        secret: true,
+    })
 }
 
 /// A file whose revision counts no more than that of one that is made here: it says the same as one of another revision.

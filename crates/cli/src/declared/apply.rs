@@ -6,14 +6,16 @@ use openapi::Catalogue;
 use super::cluster::{Cluster, Live};
 use super::document::Document;
 use super::files::{self, Source};
+use super::identity::Identity;
 use super::kinds::Kind;
 use super::plan::{Plan, Step};
 use super::record::Record;
 use super::sent::Account;
 use super::trial::{self, Tried};
-use super::{asked, cluster_id, known, planned, sent, told};
+use super::{asked, known, planned, sent, told};
 use crate::api;
 use crate::args::GlobalArgs;
+use crate::connect;
 use crate::error::{CliError, Kind as Class};
 use crate::output;
 
@@ -65,11 +67,11 @@ pub(crate) async fn run(global: &GlobalArgs, args: &ApplyArgs) -> Result<(), Cli
     };
     let cluster = Live::new(global, &catalogue)?;
     // nothing is noted of standard input
-    let id = match &path {
-        Some(_) => cluster_id(&cluster, &global.endpoints).await?,
-        None => String::new(),
+    let identity = match (&path, &global.ca) {
+        (Some(_), Some(ca)) => Identity::of(&cluster, &connect::read_ca(ca)?, &global.endpoints).await?,
+        _ => Identity::default(),
     };
-    let prune = args.prune.then_some((&record, id.as_str()));
+    let prune = args.prune.then_some((&record, &identity));
     let mut plan = planned(&cluster, &catalogue, &documents, prune).await?;
     let tried = trial::all(&cluster, &catalogue, &mut plan).await?;
     if args.dry_run {
@@ -83,7 +85,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &ApplyArgs) -> Result<(), Cli
     let mut noted = Ok(());
     if let Some(path) = path {
         let made = made(&tried, &account);
-        noted = note(&cluster, &id, &catalogue, &documents, &made, &mut record).await;
+        noted = note(&cluster, &identity, &catalogue, &documents, &made, &mut record).await;
         if noted.is_ok() && record != before {
             noted = record.write(&path);
         }
@@ -114,7 +116,7 @@ fn made(tried: &[Tried], account: &Account) -> Vec<(&'static Kind, String)> {
 /// Notes what this apply has made, also if it stopped on the way.
 async fn note(
     cluster: &impl Cluster,
-    id: &str,
+    identity: &Identity,
     catalogue: &Catalogue,
     documents: &[Document],
     made: &[(&'static Kind, String)],
@@ -126,7 +128,7 @@ async fn note(
     let kinds = documents
         .iter()
         .map(|document| document.kind)
-        .chain(record.kinds(id));
-    record.note(id, made, &known(cluster, catalogue, kinds).await?);
+        .chain(record.kinds(identity));
+    record.note(identity, made, &known(cluster, catalogue, kinds).await?);
     Ok(())
 }

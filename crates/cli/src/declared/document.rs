@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use serde_yaml_ng as yaml;
 
 use super::kinds::{self, Kind};
+use super::misfit::{self, Misfit};
 use super::normal;
 use crate::api::message;
 use crate::error::{CliError, Kind as Class};
@@ -136,7 +137,10 @@ impl Part<'_> {
         let spec = match whole.get("spec") {
             None | Some(Value::Null) => Map::new(),
             Some(Value::Object(spec)) => spec.clone(),
-            Some(_) => return Err(self.refused_at("spec", "spec: it is no mapping")),
+            Some(other) => {
+                let problem = format!("spec: {} is not accepted, a mapping is", misfit::found(other));
+                return Err(self.refused_at("spec", &problem));
+            }
         };
         let spec = self.spec(catalogue, kind, &name, spec)?;
         Ok(Document {
@@ -195,7 +199,10 @@ impl Part<'_> {
             self.refused_at(path, &text)
         })?;
         let read = normal::declared(catalogue, kind, name, &spec);
-        read.map_err(|problem| self.refused_at("spec", &format!("spec: {problem}")))
+        read.map_err(|whole| match misfit::find(catalogue, &descriptor, &spec) {
+            Some(Misfit { path, problem }) => self.refused_at(&path, &format!("{path}: {problem}")),
+            None => self.refused_at("spec", &format!("spec: {whole}")),
+        })
     }
 
     fn only(&self, object: &Map<String, Value>, place: &str, known: &[&str]) -> Result<(), CliError> {
@@ -319,7 +326,25 @@ spec:
                 "Is it name?",
             ),
             ("name: X1000", "name: rack", "document 1, line 3", "xname"),
-            ("NID: 7", "NID: many", "document 1, line", "spec"),
+            ("NID: 7", "NID: many", "document 1, line 6", "spec.NID: the text"),
+            (
+                "groups: [compute]",
+                "groups: compute",
+                "document 2, line 12",
+                "spec.groups: the text",
+            ),
+            (
+                "groups: [compute]",
+                "groups: [a, [b]]",
+                "document 2, line 12",
+                "spec.groups[1]: a list",
+            ),
+            (
+                "spec:\n  groups: [compute]\n  kernel: /files/vmlinuz",
+                "spec: [compute]",
+                "document 2, line 11",
+                "spec: a list is not accepted, a mapping is",
+            ),
             ("NID: 7", "Type: Node", "document 1, line 6", "cannot be declared"),
             ("NID: 7", "ID: x0c0s0b0n0", "document 1, line 6", "metadata.name"),
             ("NID: 7", "NID: 7\n  NID: 8", "document 1, line", "duplicate"),

@@ -1,16 +1,32 @@
 //! `chamois file list`.
 
+use std::time::Duration;
+
 use proto::boot_file::v1::boot_file_service_client::BootFileServiceClient;
 use proto::boot_file::v1::{ListBootFilesRequest, ListedBootFile};
 
 use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::CliError;
-use crate::output::{self, Shape, column, wide};
+use crate::output::{self, Changes, Shape, WatchArg, column, wide};
 
-pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
+/// How often a watch asks.
+const LOOK: Duration = Duration::from_secs(2);
+
+pub(super) async fn run(global: &GlobalArgs, watch: WatchArg) -> Result<(), CliError> {
     let client = BootFileServiceClient::new(connect::to_any(global)?);
     let mut client = client.max_decoding_message_size(ANSWER_BYTES_MAX);
+    if watch.watch {
+        // which member has which file is no change of the state
+        let fetch = async || {
+            Ok(client
+                .list_boot_files(ListBootFilesRequest {})
+                .await?
+                .into_inner()
+                .files)
+        };
+        return output::follow(global, Changes::Each(LOOK), &FILES, fetch).await;
+    }
     let answer = client
         .list_boot_files(ListBootFilesRequest {})
         .await?

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 use proto::discovery::v1::firmware_inventory_service_client::FirmwareInventoryServiceClient;
 use proto::discovery::v1::{FirmwareInventory, ListFirmwareRequest, ListFirmwareResponse};
+use rpc::client::ExactlyOnce;
 
 use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
@@ -12,6 +13,9 @@ use crate::error::CliError;
 use crate::job::names_of;
 use crate::nodes;
 use crate::output::{self, Format, Shape, column};
+
+/// The service over a channel to any member.
+pub(super) type Client = FirmwareInventoryServiceClient<ExactlyOnce>;
 
 /// Inventories of one page.
 const PAGE_SIZE: u32 = 1_000;
@@ -32,22 +36,11 @@ pub struct ListArgs {
 }
 
 pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliError> {
-    let client = FirmwareInventoryServiceClient::new(connect::to_any(global)?);
-    let mut client = client.max_decoding_message_size(ANSWER_BYTES_MAX);
-    let mut request = ListFirmwareRequest {
-        id: nodes::bmcs(global, &args.bmcs).await?,
-        page_size: PAGE_SIZE,
-        page_token: String::new(),
+    let mut client = client(global)?;
+    let mut all = ListFirmwareResponse {
+        inventories: inventories(&mut client, nodes::bmcs(global, &args.bmcs).await?).await?,
+        ..ListFirmwareResponse::default()
     };
-    let mut all = ListFirmwareResponse::default();
-    loop {
-        let page = client.list_firmware(request.clone()).await?.into_inner();
-        all.inventories.extend(page.inventories);
-        if page.next_page_token.is_empty() {
-            break;
-        }
-        request.page_token = page.next_page_token;
-    }
     for inventory in &mut all.inventories {
         let is_wanted =
             |id: &str| args.id.is_empty() || args.id.iter().any(|wanted| wanted.eq_ignore_ascii_case(id));
@@ -60,8 +53,35 @@ pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliEr
     output::list(global, whole, &all.inventories, &INVENTORIES)
 }
 
+/// Whoever knows what the last crawls read.
+pub(super) fn client(global: &GlobalArgs) -> Result<Client, CliError> {
+    let client = FirmwareInventoryServiceClient::new(connect::to_any(global)?);
+    Ok(client.max_decoding_message_size(ANSWER_BYTES_MAX))
+}
+
+/// Those of these BMCs, nodesets of the cluster, that a crawl has read; none: all. Without attributes of the BIOS.
+pub(super) async fn inventories(
+    client: &mut Client,
+    id: Vec<String>,
+) -> Result<Vec<FirmwareInventory>, CliError> {
+    let mut request = ListFirmwareRequest {
+        id,
+        page_size: PAGE_SIZE,
+        page_token: String::new(),
+    };
+    let mut all = Vec::new();
+    loop {
+        let page = client.list_firmware(request.clone()).await?.into_inner();
+        all.extend(page.inventories);
+        if page.next_page_token.is_empty() {
+            return Ok(all);
+        }
+        request.page_token = page.next_page_token;
+    }
+}
+
 /// A row per BMC.
-const INVENTORIES: Shape<FirmwareInventory> = Shape {
+pub(super) const INVENTORIES: Shape<FirmwareInventory> = Shape {
     message: "chamois.discovery.v1.FirmwareInventory",
     key: |inventory| inventory.id.clone(),
     columns: &[

@@ -53,20 +53,13 @@ fn request(args: &AddArgs) -> CreateEthernetInterfaceRequest {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        add: AddArgs,
-    }
+    use crate::typed::typed;
 
     #[test]
     fn every_option_reaches_the_request() {
         let line = "add 0200000000A1 --of X0c0s0b0n0 --ip 10.0.0.1@NMN,10.0.0.2 --description d";
-        let sent = request(&Line::try_parse_from(line.split_whitespace()).unwrap().add);
+        let sent = request(&typed(line.split_whitespace()).unwrap());
         assert_eq!(
             (sent.mac_address.as_str(), sent.component_id.as_str()),
             ("02:00:00:00:00:a1", "x0c0s0b0n0")

@@ -4,13 +4,14 @@ use clap::Args;
 use model::MacAddr;
 use proto::smd::v1::ethernet_interface_service_client::EthernetInterfaceServiceClient;
 use proto::smd::v1::{EthernetInterface, ListEthernetInterfacesRequest};
+use proto::watch::v1::object::Kind;
 
 use super::args::shown;
 use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::CliError;
 use crate::nodes::{self, Nodes};
-use crate::output::{self, Shape, column, wide};
+use crate::output::{self, Changes, Shape, WatchArg, column, wide};
 
 /// Filters: values of one option are alternatives, options add up.
 #[derive(Clone, Debug, Default, Args)]
@@ -18,7 +19,8 @@ use crate::output::{self, Shape, column, wide};
 Examples:
   chamois iface list --of 'x1000c0s[0-7]b0n0'
   chamois iface list --network NMN
-  chamois iface list --ip 10.97.0.1 -o yaml")]
+  chamois iface list --ip 10.97.0.1 -o yaml
+  chamois iface list --of @compute --watch")]
 pub struct ListArgs {
     /// Only those of these components: xnames, host names, nodesets, @groups
     #[arg(long, value_name = "NODES", value_parser = nodes::nodes)]
@@ -32,6 +34,9 @@ pub struct ListArgs {
     /// SMD's words for networks, e.g. NMN
     #[arg(long, value_delimiter = ',', value_name = "NETWORK")]
     pub network: Vec<String>,
+    /// Whether to go on.
+    #[command(flatten)]
+    pub watch: WatchArg,
 }
 
 pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliError> {
@@ -49,6 +54,22 @@ pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliEr
     let connection = connect::to_any(global)?;
     let mut client =
         EthernetInterfaceServiceClient::new(connection).max_decoding_message_size(ANSWER_BYTES_MAX);
+    if args.watch.watch {
+        let fetch = async || {
+            Ok(client
+                .list_ethernet_interfaces(request.clone())
+                .await?
+                .into_inner()
+                .interfaces)
+        };
+        return output::follow(
+            global,
+            Changes::Of(&[Kind::EthernetInterface]),
+            &INTERFACES,
+            fetch,
+        )
+        .await;
+    }
     let answer = client.list_ethernet_interfaces(request).await?.into_inner();
     let name = "chamois.smd.v1.ListEthernetInterfacesResponse";
     output::list(global, (name, &answer), &answer.interfaces, &INTERFACES)

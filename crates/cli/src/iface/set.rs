@@ -71,20 +71,12 @@ fn request(args: SetArgs) -> PatchEthernetInterfaceRequest {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        set: SetArgs,
-    }
+    use crate::typed::typed;
 
     fn sent(words: &[&str]) -> Result<PatchEthernetInterfaceRequest, String> {
         let words = ["set", "0200000000a1"].iter().chain(words);
-        let line = Line::try_parse_from(words).map_err(|error| error.to_string())?;
-        Ok(request(line.set))
+        typed(words).map(request).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -21,7 +21,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How often a terminal is drawn at most, per second.
 const DRAWS_HZ: u8 = 10;
 /// Columns that change by time alone: a row of which only they differ has not changed.
-const BY_TIME: &[&str] = &["LAST ANSWER", "BEHIND", "FOR", "ASKED"];
+const BY_TIME: &[&str] = &["LAST ANSWER", "LAST SEEN", "BEHIND", "FOR", "ASKED"];
 
 /// `-w` of a list.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]

@@ -77,20 +77,13 @@ fn payload(args: &AddArgs) -> RedfishEndpointPayload {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        add: AddArgs,
-    }
+    use crate::typed::typed;
 
     #[test]
     fn every_option_reaches_the_request() {
         let line = "add X0c0s0b0 --fqdn bmc1 --ip 10.1.0.7 --mac 0200000000b1 -u root --name n --disabled";
-        let sent = payload(&Line::try_parse_from(line.split_whitespace()).unwrap().add);
+        let sent = payload(&typed(line.split_whitespace()).unwrap());
         assert_eq!(
             (sent.id.as_str(), sent.fqdn.as_str(), sent.ip_address.as_str()),
             ("x0c0s0b0", "bmc1", "10.1.0.7")

@@ -4,18 +4,20 @@ use clap::Args;
 use model::MacAddr;
 use proto::smd::v1::redfish_endpoint_service_client::RedfishEndpointServiceClient;
 use proto::smd::v1::{ListRedfishEndpointsRequest, RedfishEndpoint};
+use proto::watch::v1::object::Kind;
 
 use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::CliError;
-use crate::output::{self, Shape, column, wide};
+use crate::output::{self, Changes, Shape, WatchArg, column, wide};
 
 /// Filters: values of one option are alternatives, options add up, a leading `!` negates.
 #[derive(Clone, Debug, Default, Args)]
 #[command(after_help = "\
 Examples:
   chamois rfe list --type NodeBMC
-  chamois rfe list --last-status '!DiscoverOK' -o name")]
+  chamois rfe list --last-status '!DiscoverOK' -o name
+  chamois rfe list --last-status '!DiscoverOK' --watch")]
 pub struct ListArgs {
     /// Xnames
     #[arg(long, value_delimiter = ',', value_name = "XNAME")]
@@ -35,6 +37,9 @@ pub struct ListArgs {
     /// Statuses of the last discovery, e.g. DiscoverOK
     #[arg(long, value_delimiter = ',', value_name = "STATUS")]
     pub last_status: Vec<String>,
+    /// Whether to go on.
+    #[command(flatten)]
+    pub watch: WatchArg,
 }
 
 pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliError> {
@@ -50,6 +55,16 @@ pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliEr
     let connection = connect::to_any(global)?;
     let mut client =
         RedfishEndpointServiceClient::new(connection).max_decoding_message_size(ANSWER_BYTES_MAX);
+    if args.watch.watch {
+        let fetch = async || {
+            Ok(client
+                .list_redfish_endpoints(request.clone())
+                .await?
+                .into_inner()
+                .redfish_endpoints)
+        };
+        return output::follow(global, Changes::Of(&[Kind::RedfishEndpoint]), &ENDPOINTS, fetch).await;
+    }
     let answer = client.list_redfish_endpoints(request).await?.into_inner();
     let name = "chamois.smd.v1.RedfishEndpoints";
     output::list(global, (name, &answer), &answer.redfish_endpoints, &ENDPOINTS)

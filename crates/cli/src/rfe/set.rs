@@ -68,20 +68,13 @@ fn request(args: SetArgs) -> PatchRedfishEndpointRequest {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        set: SetArgs,
-    }
+    use crate::typed::typed;
 
     #[test]
     fn what_is_not_given_stays_and_nothing_is_a_slip() {
-        let parse = |line: &str| Line::try_parse_from(line.split_whitespace());
-        let sent = request(parse("set x0c0s0b0 --enabled false").unwrap().set);
+        let parse = |line: &str| typed::<SetArgs>(line.split_whitespace());
+        let sent = request(parse("set x0c0s0b0 --enabled false").unwrap());
         assert_eq!((sent.enabled, sent.fqdn, sent.user), (Some(false), None, None));
         assert!(parse("set x0c0s0b0").is_err());
         assert!(parse("set rack7 --enabled false").is_err());
