@@ -49,7 +49,28 @@ impl File {
         };
         behind[..digits(behind)]
             .parse()
-            .is_ok_and(|revision| self.text(revision) == present)
+            .is_ok_and(|revision| self.is_text(revision, present))
+    }
+
+    /// Whether [`File::text`] of this revision is `present`, without writing it.
+    fn is_text(&self, revision: u64, present: &str) -> bool {
+        let (revision, serial) = (revision.to_string(), serial(revision).to_string());
+        let mut left = present;
+        for part in self.body.split_inclusive([REVISION, SERIAL]) {
+            let (words, number) = match part.as_bytes().last() {
+                Some(&last) if char::from(last) == REVISION => (&part[..part.len() - 1], revision.as_str()),
+                Some(&last) if char::from(last) == SERIAL => (&part[..part.len() - 1], serial.as_str()),
+                _ => (part, ""),
+            };
+            let behind = left
+                .strip_prefix(words)
+                .and_then(|left| left.strip_prefix(number));
+            let Some(behind) = behind else {
+                return false;
+            };
+            left = behind;
+        }
+        left.is_empty()
     }
 }
 
@@ -129,6 +150,7 @@ mod tests {
             &format!("{text}x"),
             &text.replace("( 7", "( 8"),
             &text.replace("revision 7", "revision "),
+            &text.replace("7 1 2 3 4", "7 1 2 3 5"),
             &text.replace("ns", "n2"),
         ] {
             assert!(!file.says(other), "{other}");

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use model::Xname;
 use proto::smd::v1::{Component, RedfishEndpoint};
@@ -22,6 +23,7 @@ pub(super) fn view(inventory: &Inventory) -> View {
         places: Places::of(&subnets),
         names: HostNames::new(inventory, &groups_of),
         groups_of: &groups_of,
+        components: Rc::new(components(inventory)),
         interfaces: interfaces(inventory),
     };
     let mut nodes = building.nodes();
@@ -46,12 +48,20 @@ pub(super) fn view(inventory: &Inventory) -> View {
     }
 }
 
+/// Those whose id can be read.
+fn components(inventory: &Inventory) -> BTreeMap<Xname, &Component> {
+    let all = inventory.components.values();
+    all.filter_map(|component| Some((component.id.parse().ok()?, component)))
+        .collect()
+}
+
 /// What nodes, controllers and the rest are made of; interfaces are taken out as their owners are met.
 struct Building<'a> {
     inventory: &'a Inventory,
     places: Places<'a>,
     names: HostNames<'a>,
     groups_of: &'a HashMap<&'a str, Vec<String>>,
+    components: Rc<BTreeMap<Xname, &'a Component>>,
     interfaces: BTreeMap<Xname, Vec<Interface>>,
 }
 
@@ -59,14 +69,11 @@ impl Building<'_> {
     /// In the order of texts: of two nodes of one name the first is called so, as in DNS.
     fn nodes(&mut self) -> Vec<Node> {
         let boots = Boots::of(self.inventory);
-        let components = self.inventory.components.values();
-        let parsed =
-            components.filter_map(|component| Some((component.id.parse::<Xname>().ok()?, component)));
-        let known: BTreeMap<Xname, &Component> = parsed.filter(|(xname, _)| xname.is_node()).collect();
-        let nodes = known
-            .into_iter()
-            .map(|(xname, component)| self.node(&xname, component, &boots));
-        nodes.collect()
+        let components = Rc::clone(&self.components);
+        let nodes = components.iter().filter(|(xname, _)| xname.is_node());
+        nodes
+            .map(|(xname, component)| self.node(xname, component, &boots))
+            .collect()
     }
 
     fn node(&mut self, xname: &Xname, component: &Component, boots: &Boots<'_>) -> Node {
@@ -94,11 +101,10 @@ impl Building<'_> {
     /// Whoever has an endpoint, and the components and interfaces of controllers.
     fn bmcs(&mut self) -> Vec<Bmc> {
         let endpoints = &self.inventory.endpoints;
-        let known = self.inventory.components.keys().chain(endpoints.keys());
-        let known = known.filter_map(|xname| xname.parse::<Xname>().ok());
-        let all = known
-            .chain(self.interfaces.keys().cloned())
-            .filter(|xname| xname.hms_type().is_controller() || endpoints.contains_key(xname.as_str()));
+        let with_endpoint = endpoints.keys().filter_map(|xname| xname.parse::<Xname>().ok());
+        let known = self.components.keys().chain(self.interfaces.keys());
+        let controllers = known.filter(|xname| xname.hms_type().is_controller());
+        let all = with_endpoint.chain(controllers.cloned());
         // a node with an endpoint of its own stays a node
         let all: BTreeSet<Xname> = all.filter(|xname| !xname.is_node()).collect();
         all.iter().map(|xname| self.bmc(xname)).collect()
@@ -174,14 +180,17 @@ fn put_behind(nodes: &mut [Node], bmcs: &mut [Bmc]) {
     let places = bmcs.iter().enumerate().map(|(at, bmc)| (bmc.xname.clone(), at));
     let places: HashMap<String, usize> = places.collect();
     for node in nodes {
-        let mut place: Option<Xname> = node.xname.parse().ok();
-        while let Some(above) = place.as_ref().and_then(Xname::parent) {
-            if let Some(at) = places.get(above.as_str()) {
-                node.bmc = Some(above.to_string());
-                bmcs[*at].nodes.push(node.xname.clone());
-                break;
-            }
-            place = Some(above);
+        let mut above = std::iter::successors(above(&node.xname), |place| above(place));
+        if let Some((place, at)) = above.find_map(|place| Some((place, *places.get(place)?))) {
+            bmcs[at].nodes.push(node.xname.clone());
+            node.bmc = Some(place.to_owned());
         }
     }
+}
+
+/// The place one level up, as a text: what is not known there is nobody's.
+fn above(xname: &str) -> Option<&str> {
+    let without_number = xname.trim_end_matches(|c: char| c.is_ascii_digit());
+    let above = without_number.trim_end_matches(|c: char| c.is_ascii_lowercase());
+    (!above.is_empty() && above.len() < xname.len()).then_some(above)
 }
