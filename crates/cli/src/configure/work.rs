@@ -26,7 +26,8 @@ pub(super) async fn secrets(
         let Some(template) = set.secret_template(inventory) else {
             continue;
         };
-        let mut client = GenerateServiceClient::new(connect::to_any(global)?);
+        let client = GenerateServiceClient::new(connect::to_any(global)?);
+        let mut client = client.max_decoding_message_size(connect::ANSWER_BYTES_MAX);
         let request = GenerateRequest {
             target: format!("{TEMPLATE_PREFIX}{}", template.name),
             ..GenerateRequest::default()
