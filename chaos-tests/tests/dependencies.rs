@@ -11,7 +11,8 @@ use serde_json::Value;
 const ALLOWED: &[(&str, &[&str])] = &[
     ("proto", &[]),
     ("model", &[]),
-    ("state", &["model", "proto"]),
+    ("boot-choice", &["model", "proto"]),
+    ("state", &["model", "proto", "boot-choice"]),
     ("rpc", &["model", "proto"]),
     ("auth", &["model", "proto", "rpc"]),
     ("raft", &["model", "state", "proto", "rpc"]),
@@ -80,7 +81,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "console",
         &["model", "state", "proto", "rpc", "raft", "bmcs", "redfish"],
     ),
-    ("configurator", &["model", "proto"]),
+    ("configurator", &["model", "proto", "boot-choice"]),
     (
         "generate",
         &[
@@ -123,7 +124,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[("openraft", &["raft"]), ("sled", &["raft"
 
 /// The state machine is a pure function: these may not be linked into it, except below `proto`, whose stubs
 /// bring tonic along.
-const PURE: &[&str] = &["model", "state"];
+const PURE: &[&str] = &["model", "boot-choice", "state"];
 const IMPURE: &[&str] = &[
     "tokio",
     "hyper",

@@ -10,7 +10,7 @@ use proto::smd::v1::component::Arch;
 use proto::smd::v1::{Component, EthernetInterface};
 use raft::Store;
 use rpc::Error;
-use state::{BootChoice, BootMatch, BootNode, State};
+use state::{BootChoice, BootMatch, State};
 use tonic::{Request, Response, Status};
 
 use crate::answer::{Answer, Found, Question, Terms};
@@ -88,7 +88,7 @@ fn explain(
         json: false,
     };
     let key = question.asked.key();
-    let node = BootNode::new(state, &key, component, lookup::arch_of(&question.arch));
+    let node = state.boot_node(&key, component, lookup::arch_of(&question.arch));
     let found = Found::look_up(state, &question).in_profile(state, now_ms);
     let (script, problem) = script(state, &question, &found, config)?;
     let (candidates, left_out) = candidates::of(state, &question.asked, component, &node);

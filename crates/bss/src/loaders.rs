@@ -7,7 +7,7 @@ use proto::bss::v1::BootConfiguration;
 use proto::smd::v1::Component;
 use proto::smd::v1::component::Arch;
 use rpc::Error;
-use state::{BootNode, Selectors, State};
+use state::{Selectors, State};
 
 use crate::Config;
 
@@ -39,7 +39,7 @@ pub(crate) fn check(state: &State, configuration: &BootConfiguration, config: &C
         is_wanted(arch) && (is_lost || !fits(arch))
     });
     for component in unserved.filter(|component| component.id.parse::<Xname>().is_ok_and(|id| id.is_node())) {
-        let node = BootNode::new(state, &component.id, Some(component), Arch::Unspecified);
+        let node = state.boot_node(&component.id, Some(component), Arch::Unspecified);
         if selectors.select(&node).is_some() {
             return Err(match image.as_ref().filter(|_| !fits(component.arch())) {
                 Some(image) => another_architecture(component, image),

@@ -1,14 +1,14 @@
 //! What a node boots: pure look-ups in the state. Boot parameters come in the order of BSS; among them and the boot
-//! configurations `state::choose` decides.
+//! configurations `boot_choice::choose` decides.
 
 use std::sync::Arc;
 
 use model::{MacAddr, Xname};
 use proto::bss::v1::BootParametersEntry;
+use proto::smd::v1::Component;
 use proto::smd::v1::component::Arch;
-use proto::smd::v1::{Component, component};
 use state::bss::nid_key;
-use state::{BootChoice, BootClass, BootMatch, BootNode, BootSource, State};
+use state::{BootChoice, BootMatch, BootSource, State};
 
 pub(crate) use state::bss::DEFAULT_KEY;
 /// Begins the key of the entry for unknown nodes of one architecture.
@@ -44,8 +44,7 @@ impl Asked {
             Asked::Name(name) => state.smd.component(&name.parse().ok()?),
             Asked::Nid(nid) => state.smd.component_by_nid(*nid),
         }?;
-        let is_node = component.id.parse::<Xname>().is_ok_and(|id| id.is_node());
-        (is_node && component.state() != component::State::Empty).then_some(component)
+        state::is_there(&component).then_some(component)
     }
 }
 
@@ -78,13 +77,7 @@ pub(crate) fn choice_of(
     component: Option<&Component>,
     said: Arch,
 ) -> Option<BootChoice> {
-    let parameters = parameters_of(state, asked, component);
-    if state.bss.configurations().next().is_none() {
-        return state::choose(parameters.into_iter());
-    }
-    let node = BootNode::new(state, &asked.key(), component, said);
-    let matches = state.boot_matches(&node, parameters);
-    state::choose(matches)
+    state.boot_choice(&asked.key(), component, said)
 }
 
 /// Whether what a node boots depends on its architecture, which neither the inventory nor the node has told.
@@ -95,7 +88,7 @@ pub(crate) fn depends_on_arch(state: &State, asked: &Asked, component: &Componen
     {
         return false;
     }
-    let node = BootNode::new(state, &asked.key(), Some(component), said);
+    let node = state.boot_node(&asked.key(), Some(component), said);
     state.depends_on_arch(&node, parameters_of(state, asked, Some(component)))
 }
 
@@ -111,16 +104,7 @@ pub(crate) fn parameters_of(
     asked: &Asked,
     component: Option<&Component>,
 ) -> Option<BootMatch> {
-    let found = |class| move |entry| BootMatch::without_image(class, BootSource::Parameters(entry));
-    let role = component
-        .map(|component| component.role.as_str())
-        .filter(|role| !role.is_empty());
-    let own = own_entry_of(state, asked, component).map(found(BootClass::Own));
-    own.or_else(|| {
-        role.and_then(|role| state.bss.entry(role))
-            .map(found(BootClass::Role))
-    })
-    .or_else(|| state.bss.entry(DEFAULT_KEY).map(found(BootClass::Default)))
+    state.boot_parameters(&asked.key(), component)
 }
 
 /// The same as the entry that it is: what BSS's own cloud-init data are taken from.
@@ -135,21 +119,15 @@ pub(crate) fn entry_of(
     }
 }
 
-/// The entry that a node has for itself: the component's xname, the name asked for, the component's other names
-/// (its MACs, then its NID).
-///
-/// BSS has no "other names": it turns a MAC or NID into the xname when parameters are stored. So do we
-/// ([`home_key`]), but a node may become known later than its parameters, and must then be found however it is
-/// asked for.
+/// The entry that a node has for itself, in the order of [`State::boot_names`]: a node may become known later than its parameters,
+/// and must then be found however it is asked for.
 pub(crate) fn own_entry_of(
     state: &State,
     asked: &Asked,
     component: Option<&Component>,
 ) -> Option<Arc<BootParametersEntry>> {
-    component
-        .and_then(|component| state.bss.entry(&component.id))
-        .or_else(|| state.bss.entry(&asked.key()))
-        .or_else(|| component.and_then(|component| by_other_names(state, component)))
+    let mut names = state.boot_names(&asked.key(), component);
+    names.find_map(|name| state.bss.entry(&name))
 }
 
 /// The key that a change of `asked` means: that of the entry it has for itself, else its xname, else its name.
@@ -169,16 +147,7 @@ pub(crate) fn own_entries_of(
     asked: &Asked,
     component: Option<&Component>,
 ) -> Vec<Arc<BootParametersEntry>> {
-    let id = component.map(|component| component.id.clone());
-    let macs = component
-        .map(|component| macs_of(state, component))
-        .unwrap_or_default();
-    let nid = component.and_then(|component| component.nid).map(nid_key);
-    let names = id
-        .into_iter()
-        .chain([asked.key()])
-        .chain(macs.iter().map(MacAddr::to_string))
-        .chain(nid);
+    let names = state.boot_names(&asked.key(), component);
     let mut entries: Vec<Arc<BootParametersEntry>> = Vec::new();
     for entry in names.filter_map(|name| state.bss.entry(&name)) {
         if !entries.iter().any(|known| known.key == entry.key) {
@@ -186,12 +155,6 @@ pub(crate) fn own_entries_of(
         }
     }
     entries
-}
-
-fn by_other_names(state: &State, component: &Component) -> Option<Arc<BootParametersEntry>> {
-    let macs = macs_of(state, component);
-    let by_mac = macs.iter().find_map(|mac| state.bss.entry(&mac.to_string()));
-    by_mac.or_else(|| state.bss.entry(&nid_key(component.nid?)))
 }
 
 /// The entry for unknown nodes of `arch`.

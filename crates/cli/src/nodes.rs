@@ -191,7 +191,7 @@ pub(crate) async fn filter(global: &GlobalArgs, texts: &[String]) -> Result<Vec<
 /// # Errors
 /// As [`resolve`]; `Usage` if several are meant.
 pub(crate) async fn one(global: &GlobalArgs, text: &str) -> Result<String, CliError> {
-    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if is_number || text.parse::<model::MacAddr>().is_ok() {
         return Ok(text.to_owned());
     }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use proto::bss::v1::{BootConfiguration, BootParametersEntry};
 use proto::cloud_init::v1::{ClusterDefaults, InstanceInfo};
 use proto::configurator::v1::Template;
 use proto::dhcp::v1::{DhcpPolicy, Subnet};
 use proto::smd::v1::{Component, EthernetInterface, Group, Partition, RedfishEndpoint};
 use proto::watch::v1::Object;
 use proto::watch::v1::object::{Kind, Value};
+
+use crate::boot_data::BootData;
 
 /// Objects of the state that files are made of, kept current by a watch.
 #[derive(Clone, Debug, Default)]
@@ -20,8 +21,7 @@ pub struct Inventory {
     pub(crate) groups: BTreeMap<String, Group>,
     pub(crate) partitions: BTreeMap<String, Partition>,
     pub(crate) endpoints: BTreeMap<String, RedfishEndpoint>,
-    pub(crate) boot_parameters: BTreeMap<String, BootParametersEntry>,
-    pub(crate) boot_configurations: BTreeMap<String, BootConfiguration>,
+    pub(crate) boot: BootData,
     pub(crate) subnets: BTreeMap<String, Subnet>,
     pub(crate) policies: BTreeMap<String, DhcpPolicy>,
     pub(crate) instances: BTreeMap<String, InstanceInfo>,
@@ -39,6 +39,7 @@ impl Inventory {
         Kind::RedfishEndpoint,
         Kind::BootParameters,
         Kind::BootConfiguration,
+        Kind::Image,
         Kind::Subnet,
         Kind::Template,
         Kind::DhcpPolicy,
@@ -68,8 +69,9 @@ impl Inventory {
             Some(Value::Group(group)) => drop(self.groups.insert(key, group)),
             Some(Value::Partition(partition)) => drop(self.partitions.insert(key, partition)),
             Some(Value::RedfishEndpoint(endpoint)) => drop(self.endpoints.insert(key, endpoint)),
-            Some(Value::BootParameters(entry)) => drop(self.boot_parameters.insert(key, entry)),
-            Some(Value::BootConfiguration(boot)) => drop(self.boot_configurations.insert(key, boot)),
+            Some(Value::BootParameters(entry)) => self.boot.put_parameters(key, entry),
+            Some(Value::BootConfiguration(boot)) => self.boot.put_configuration(key, boot),
+            Some(Value::Image(image)) => self.boot.put_image(key, image),
             Some(Value::Subnet(subnet)) => drop(self.subnets.insert(key, subnet)),
             Some(Value::DhcpPolicy(policy)) => drop(self.policies.insert(key, policy)),
             Some(Value::InstanceInfo(info)) => drop(self.instances.insert(key, info)),
@@ -87,8 +89,9 @@ impl Inventory {
             Kind::Group => drop(self.groups.remove(key)),
             Kind::Partition => drop(self.partitions.remove(key)),
             Kind::RedfishEndpoint => drop(self.endpoints.remove(key)),
-            Kind::BootParameters => drop(self.boot_parameters.remove(key)),
-            Kind::BootConfiguration => drop(self.boot_configurations.remove(key)),
+            Kind::BootParameters => self.boot.remove_parameters(key),
+            Kind::BootConfiguration => self.boot.remove_configuration(key),
+            Kind::Image => self.boot.remove_image(key),
             Kind::Subnet => drop(self.subnets.remove(key)),
             Kind::DhcpPolicy => drop(self.policies.remove(key)),
             Kind::InstanceInfo => drop(self.instances.remove(key)),

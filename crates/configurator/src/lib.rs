@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod apply;
+mod boot_data;
 mod error;
 mod file;
 mod fixed_hosts;

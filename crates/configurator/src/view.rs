@@ -79,7 +79,7 @@ pub struct Node {
     pub interfaces: Vec<Interface>,
     /// Xname of its controller, if that is one of [`View::bmcs`].
     pub bmc: Option<String>,
-    /// What it boots with, if boot parameters name it.
+    /// What it boots with; none for a node that boots nothing, and where an image of it was not told.
     pub boot: Option<Boot>,
 }
 
@@ -198,13 +198,19 @@ impl Other {
     }
 }
 
-/// What a node boots with.
+/// What a node boots with, as its boot script has it: of its boot configurations and boot parameters those that win, merged, with the
+/// image that they name. The decision is the script's own (`boot_choice`), of a node that asks by its xname and tells no
+/// architecture beside SMD's.
+///
+/// What nobody who watches is told is not in it: to which nodes a rollout has come (they are shown with what the configuration
+/// says until the rollout is over), and profiles, which end by the clock, without a change of the state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Boot {
-    /// URL of the kernel.
+    /// URL of the kernel as it is stored: a boot file's is its path (`/files/…`) at the service address of the node's network, one
+    /// in S3 is not signed. Empty: only parameters are set, and the node gets no script.
     pub kernel: String,
-    /// URL of the initrd; may be empty.
+    /// The same of the initrd; may be empty.
     pub initrd: String,
-    /// Kernel parameters, on one line.
+    /// Kernel parameters, on one line, without the words that a script adds for one boot (`xname=`, `nid=`, `BOOTIF=`, `ds=`).
     pub params: String,
 }

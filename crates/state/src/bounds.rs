@@ -1,5 +1,6 @@
 //! Bounds on everything that a client can put into the state, and the checks that share them.
 
+pub use boot_choice::{BOOT_PRIORITY_DEFAULT, CONFIGURATIONS_PER_SELECTOR_MAX, MERGED_MAX, NODE_SETS_MAX};
 use model::Rejection;
 
 /// Objects or keys that one command may name.
@@ -104,16 +105,8 @@ pub const BOOT_CONFIGURATIONS_MAX: usize = 10_000;
 pub const BOOT_CONFIGURATION_NAME_BYTES_MAX: usize = 128;
 /// Selectors of one kind of one boot configuration; whoever needs more writes a nodeset or a group.
 pub const SELECTORS_PER_CONFIGURATION_MAX: usize = 10_000;
-/// Boot configurations with one and the same selector, which each boot of its nodes looks at.
-pub const CONFIGURATIONS_PER_SELECTOR_MAX: usize = 64;
-/// Nodesets of all boot configurations, which each boot looks at.
-pub const NODE_SETS_MAX: usize = 256;
 /// Highest priority of a boot configuration.
 pub const BOOT_PRIORITY_MAX: u32 = 100;
-/// Priority of a boot configuration that names none, and of boot parameters.
-pub const BOOT_PRIORITY_DEFAULT: u32 = 50;
-/// Boot configurations, and boot parameters, that one node's kernel parameters are merged of.
-pub const MERGED_MAX: usize = 16;
 /// Boot files of the cluster.
 pub const BOOT_FILES_MAX: usize = 10_000;
 /// Images of the cluster.

@@ -5,10 +5,8 @@
 
 mod apply;
 pub mod auth;
-mod boot_choice;
+mod boot_data;
 pub mod boot_files;
-mod boot_image;
-mod boot_matches;
 pub mod bounds;
 pub mod bss;
 mod changes;
@@ -40,9 +38,10 @@ mod together;
 mod wire;
 
 pub use apply::Applied;
-pub use boot_choice::{BootChoice, BootClass, BootMatch, BootSource, ParamWord, choose};
-pub use boot_image::image_fits;
-pub use boot_matches::{BootNode, Selectors, selection};
+pub use boot_choice::{
+    BootChoice, BootClass, BootMatch, BootNode, BootSource, ParamWord, Selectors, choose, image_fits,
+    is_there, selection,
+};
 pub use event::{Event, Object};
 pub use outcome::{rejected, rejection};
 pub use rfc3339::format as time_text;

@@ -4,6 +4,7 @@
 mod bmc_resources;
 mod boot_configurations;
 mod boot_explain;
+mod boot_of_files;
 mod boot_parameters;
 mod boot_records;
 mod boot_rollouts;

@@ -75,14 +75,18 @@ pub(super) async fn run(global: &GlobalArgs, args: CheckArgs) -> Result<(), CliE
         })
         .collect();
     print_list(global, &rows, &CHECKED)?;
+    judge(&rows)
+}
+
+fn judge(rows: &[Row]) -> Result<(), CliError> {
     let refused = rows.iter().filter(|row| !row.accepted).count();
-    match refused {
-        0 => Ok(()),
-        refused => Err(CliError::new(
-            Kind::Other,
-            format!("{refused} of {} file sets are not accepted", rows.len()),
-        )),
-    }
+    let kind = match refused {
+        0 => return Ok(()),
+        all if all == rows.len() => Kind::Other,
+        _ => Kind::Partly,
+    };
+    let text = format!("{refused} of {} file sets are not accepted", rows.len());
+    Err(CliError::new(kind, text))
 }
 
 fn row(set: &str, checked: Result<(usize, Vec<String>), ApplyError>) -> Row {
@@ -111,6 +115,9 @@ mod tests {
         let rows = [row("hosts", Ok((1, Vec::new()))), row("dns", Err(refused))];
         let text = output::plain(&rows, &CHECKED);
         assert!(text.contains("bad owner name") && text.contains("yes"), "{text}");
+        assert_eq!(judge(&rows).unwrap_err().kind(), Kind::Partly);
+        assert_eq!(judge(&rows[1..]).unwrap_err().kind(), Kind::Other);
+        assert!(judge(&rows[..1]).is_ok() && judge(&[]).is_ok());
         assert_eq!(rows.map(|row| row.accepted), [true, false]);
     }
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{feed, print};
 use crate::args::GlobalArgs;
 use crate::error::{CliError, Kind};
+use crate::output::{self, Format};
 
 /// `chamois configure render`.
 #[derive(Clone, Debug, Args)]
@@ -70,7 +71,11 @@ pub(super) async fn run(global: &GlobalArgs, args: RenderArgs) -> Result<(), Cli
             revision: rendered.revision,
         })
         .collect();
-    print(global, &rows, &args.what, || text(&rows))
+    match global.output {
+        // byte for byte: `> FILE` gives the file that an apply puts in its place
+        Format::Table | Format::Wide => output::write(&text(&rows)),
+        _ => print(global, &rows, &args.what, String::new),
+    }
 }
 
 /// The target of this name, or else the template.
@@ -156,6 +161,21 @@ mod tests {
         assert_eq!(chosen(files(), Some("b/c")).unwrap().len(), 1);
         let refused = chosen(files(), Some("c")).unwrap_err().to_string();
         assert!(refused.contains("a, b/c"), "{refused}");
+    }
+
+    /// A file without a last line break, or with two, is written so.
+    #[test]
+    fn one_file_is_its_bytes_and_several_have_their_paths() {
+        let row = |path: &str, content: &str| Row {
+            target: "t".to_owned(),
+            path: path.to_owned(),
+            content: content.to_owned(),
+            revision: 7,
+        };
+        assert_eq!(text(&[row("a", "x\n\n")]), "x\n\n");
+        assert_eq!(text(&[row("a", "x")]), "x");
+        let both = text(&[row("a", "x\n"), row("b", "y\n")]);
+        assert_eq!(both, "==> a <==\nx\n\n==> b <==\ny\n");
     }
 
     #[test]

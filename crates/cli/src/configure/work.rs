@@ -34,7 +34,9 @@ async fn generated(global: &GlobalArgs, template: &str) -> Result<Rendered, Stri
         target: format!("{TEMPLATE_PREFIX}{template}"),
         ..GenerateRequest::default()
     };
-    let answer = GenerateServiceClient::new(channel)
+    let client = GenerateServiceClient::new(channel);
+    let answer = client
+        .max_decoding_message_size(connect::ANSWER_BYTES_MAX)
         .generate_with_secrets(request)
         .await
         .map_err(|status| status.message().to_owned())?

@@ -104,7 +104,10 @@ impl Edited<'_> {
         let mut shown = first;
         for _ in 0..ATTEMPTS_MAX {
             let opened = editor(file.path());
-            let text = read(file.path())?;
+            let text = match read(file.path()) {
+                Ok(text) => text,
+                Err(error) => return Err(kept(file, &error)),
+            };
             if let Err(problem) = opened {
                 return Err(kept(file, &CliError::other("the editor failed", problem)));
             }
@@ -125,7 +128,9 @@ impl Edited<'_> {
             let told = problem.to_string();
             let lines: Vec<String> = told.lines().map(|line| format!("{OURS}{line}\n")).collect();
             shown = format!("{}{text}", lines.concat());
-            write(&mut file, &shown)?;
+            if let Err(error) = write(&mut file, &shown) {
+                return Err(kept(file, &error));
+            }
         }
         Err(kept(
             file,
@@ -307,6 +312,30 @@ mod tests {
         let text = error.to_string();
         let path = text.rsplit("kept in ").next().unwrap().trim_end_matches('.');
         assert!(std::fs::read_to_string(path).unwrap().contains("/new"), "{text}");
+        std::fs::remove_file(path).unwrap();
+    }
+
+    /// An editor that writes another encoding must not cost the text.
+    #[tokio::test]
+    async fn a_text_that_cannot_be_read_is_kept() {
+        let (catalogue, cluster) = (api::catalogue().unwrap(), cluster());
+        let before = Present {
+            spec: json!({"kernel": "/old"}).as_object().unwrap().clone(),
+            modified: 7,
+            created: 7,
+        };
+        let edited = Edited {
+            catalogue: &catalogue,
+            kind: kinds::find("BootConfiguration").unwrap(),
+            name: "c",
+            before: &before,
+            dry_run: false,
+        };
+        let latin = |path: &Path| std::fs::write(path, b"kernel: /b\xfccher").map_err(|e| e.to_string());
+        let text = edited.until_taken(&cluster, latin).await.unwrap_err().to_string();
+        let path = text.rsplit("kept in ").next().unwrap().trim_end_matches('.');
+        assert_eq!(std::fs::read(path).unwrap(), b"kernel: /b\xfccher", "{text}");
+        assert_eq!(cluster.writes(), 0);
         std::fs::remove_file(path).unwrap();
     }
 

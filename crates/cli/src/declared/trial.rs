@@ -89,15 +89,30 @@ async fn one(
     Ok(Answer::Parts(parts))
 }
 
-/// Whether the refusal names another object that is made, changed or deleted with it: a member that is not there yet, a NID that
-/// another one gives up.
+/// Whether the refusal names another object that is made, changed or deleted before it or with it: a member that is not there yet, a
+/// NID that another one gives up. What comes later helps nobody.
 fn waits(status: &Status, step: &Step, all: &[Step]) -> bool {
     let of_state = matches!(
         status.code(),
         Code::InvalidArgument | Code::NotFound | Code::FailedPrecondition | Code::AlreadyExists
     );
+    // the field that an invalid value is named by is no object, whatever objects are called
+    let problem = match (status.code(), status.message().split_once(": ")) {
+        (Code::InvalidArgument, Some((_, problem))) => problem,
+        _ => status.message(),
+    };
     let mut others = all.iter().filter(|other| other.name != step.name);
-    of_state && others.any(|other| names(status.message(), &other.name))
+    of_state && others.any(|other| comes_first(other, step) && names(problem, &other.name))
+}
+
+/// Whether `other` is made before `step` or in one change with it: objects of a kind are, and deletions come last.
+fn comes_first(other: &Step, step: &Step) -> bool {
+    match (&other.after, &step.after) {
+        (Some(_), Some(_)) => other.kind.rank() <= step.kind.rank(),
+        (None, None) => other.kind.rank() >= step.kind.rank(),
+        (Some(_), None) => true,
+        (None, Some(_)) => false,
+    }
 }
 
 /// Whether a name stands in a text as a word of its own.
@@ -204,10 +219,41 @@ mod tests {
         assert!(waits_for("members: x0c0s0b0n1 is no component"));
         assert!(!waits_for("members: x0c0s0b0n0 is no component"), "its own name");
         assert!(!waits_for("members: x0c0s0b0n11 is no component"), "another name");
+        assert!(waits(
+            &Status::already_exists("x0c0s0b0n1: it has the NID 7"),
+            &plan.steps[0],
+            &plan.steps
+        ));
         assert!(!waits(
             &Status::unavailable("x0c0s0b0n1"),
             &plan.steps[0],
             &plan.steps
         ));
+    }
+
+    /// An apply that began with what is sure to be refused would end half done.
+    #[test]
+    fn what_comes_later_and_names_of_fields_are_not_waited_for() {
+        let plan = steps(&["compute", "kernel"]);
+        let missing = Status::invalid_argument("kernel: it is missing, and so is an image");
+        assert!(!waits(&missing, &plan.steps[0], &plan.steps));
+        let of = |kind: &str, name: &str, is_made: bool| Step {
+            kind: find(kind).unwrap(),
+            name: name.to_owned(),
+            before: None,
+            after: is_made.then(serde_json::Map::new),
+            place: None,
+        };
+        let waits_for = |step: &Step, other: &Step| {
+            let status = Status::failed_precondition(format!("{} stands in the way", other.name));
+            waits(&status, step, &[step.clone(), other.clone()])
+        };
+        let (component, group) = (of("Component", "x0c0s0b0n0", true), of("Group", "blue", true));
+        assert!(waits_for(&group, &component) && !waits_for(&component, &group));
+        let gone = of("Component", "x0c0s1b0n0", false);
+        assert!(!waits_for(&component, &gone), "deletions come last");
+        assert!(waits_for(&gone, &group));
+        let old = of("Group", "old", false);
+        assert!(waits_for(&gone, &old) && !waits_for(&old, &gone));
     }
 }

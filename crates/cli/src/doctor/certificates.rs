@@ -11,7 +11,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
 use super::around::Around;
-use super::finding::Finding;
+use super::finding::{Finding, Severity};
 use super::ports::HTTPS_PORT;
 use super::presented::{self, Presented};
 use crate::utc;
@@ -112,8 +112,8 @@ fn port_finding(address: &str, presented: &Presented, now: SystemTime) -> Findin
     let finding = life(address, &presented.certificate, now);
     match &presented.verified {
         Ok(()) => finding,
-        // an end that is over says more than that a client refuses it
-        Err(_) if !finding.remedy.is_empty() => finding,
+        // an end that is over says more than that a client refuses it; one that is near does not
+        Err(_) if finding.severity == Severity::Error => finding,
         Err(problem) => Finding::error(
             address,
             format!("presents a certificate that clients refuse: {problem}"),
@@ -173,7 +173,6 @@ mod tests {
     use auth::pki::CertificateAuthority;
 
     use super::super::around::with;
-    use super::super::finding::Severity;
     use super::super::host::{Host, HostConfig};
     use super::*;
 
@@ -221,6 +220,22 @@ mod tests {
             found.what.contains("admin1") && found.remedy.contains("api.names"),
             "{found:?}"
         );
+        let refused = |ago: Duration| Presented {
+            certificate: issued(ago),
+            verified: Err("not valid for name \"admin1\"".into()),
+        };
+        let late = port_finding(
+            "admin1:7441",
+            &refused(Duration::from_secs(23 * 3600)),
+            SystemTime::now(),
+        );
+        assert_eq!(
+            late.severity,
+            Severity::Error,
+            "that it ends soon hides nothing: {late:?}"
+        );
+        let over = port_finding("admin1:7441", &refused(2 * DAY), SystemTime::now());
+        assert!(over.what.contains("has ended at"), "{over:?}");
     }
 
     #[tokio::test]

@@ -150,7 +150,8 @@ fn quantile(page: &str, part: f64) -> Option<Duration> {
         .map(|(bound, _)| *bound)
         .filter(|bound| bound.is_finite())
         .fold(0.0, f64::max);
-    Some(Duration::from_secs_f64(bound.min(largest.max(0.001))))
+    // no bound of ours is below 0 or longer than a clock counts; a page that says so says nothing
+    Duration::try_from_secs_f64(bound.min(largest.max(0.001))).ok()
 }
 
 fn judge(about: &str, took: Duration, what: &str) -> Finding {
@@ -213,6 +214,19 @@ mod tests {
     }
 
     /// As a member exports it: counts add up, the last bucket has no bound.
+    /// A page is what somebody else has written.
+    #[test]
+    fn a_page_of_nonsense_is_no_panic() {
+        for bound in ["-1", "1e300", "NaN", "x", ""] {
+            let page = format!("{SYNC_SECONDS}_bucket{{le=\"{bound}\"}} 5\n");
+            let found = quantile(&page, 0.5);
+            assert!(
+                found.is_none_or(|took| took <= Duration::from_millis(1)),
+                "{bound}: {found:?}"
+            );
+        }
+    }
+
     #[test]
     fn the_members_own_figures_are_read() {
         let page = format!(

@@ -30,6 +30,9 @@ fn names(around: &Around) -> BTreeMap<String, &'static str> {
     let mut names = BTreeMap::new();
     let mut add = |address: &str, used: &'static str| {
         let address = address.trim_start_matches("https://");
+        if address.parse::<IpAddr>().is_ok() {
+            return; // of IPv6, whose colons begin no port
+        }
         let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
         let host = host.trim_matches(['[', ']']);
         if !host.is_empty() && host.parse::<IpAddr>().is_err() {
@@ -149,7 +152,12 @@ mod tests {
             answer: holding(2, &[]),
             clock: None,
         });
-        assert_eq!(names(&around).into_keys().collect::<Vec<_>>(), ["admin1.example"]);
+        around.host = Host::Member(Box::new(HostConfig {
+            names: ["fd00::1", "10.1.0.1", "admin1"].map(str::to_owned).to_vec(),
+            ..HostConfig::default()
+        }));
+        let names: Vec<String> = names(&around).into_keys().collect();
+        assert_eq!(names, ["admin1", "admin1.example"]);
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub(super) fn check(around: &Around) -> Vec<Finding> {
         .find(|status| status.leader_id == status.member_id && status.leader_id != 0)
     {
         Some(leader) => found.extend(by_leader(leader)),
-        None => found.push(without_leader(first, statuses.len())),
+        None => found.push(without_leader(first, &statuses)),
     }
     found.extend(few_voters(first));
     found.extend(other_digests(&statuses));
@@ -41,10 +41,14 @@ fn nobody(asked: usize) -> Finding {
     )
 }
 
-fn without_leader(status: &ClusterStatus, answered: usize) -> Finding {
-    let voters = status.members.iter().filter(|member| member.voter).count();
+fn without_leader(status: &ClusterStatus, answers: &[&ClusterStatus]) -> Finding {
+    let voters: Vec<&MemberStatus> = status.members.iter().filter(|member| member.voter).collect();
+    let answered = |voter: &&&MemberStatus| answers.iter().any(|answer| answer.member_id == voter.id);
     let what = format!(
-        "no leader among those that answer ({answered} of {voters} voters are needed by a majority of them)"
+        "no leader among those that answer: {} of {} voters, and a majority is {}",
+        voters.iter().filter(answered).count(),
+        voters.len(),
+        voters.len() / 2 + 1
     );
     let remedy =
         "Nothing can be written; nodes boot on. Start the members that are away, and see `ports` below.";
@@ -210,7 +214,12 @@ mod tests {
             leader_id: 0,
             ..leader(&[None, None, None])
         };
-        assert_eq!(severities(vec![lost]), [Severity::Error]);
+        assert_eq!(severities(vec![lost.clone()]), [Severity::Error]);
+        let found = check(&with(vec![Ok(lost)]));
+        assert!(
+            found[0].what.contains("1 of 3 voters, and a majority is 2"),
+            "{found:?}"
+        );
         let away = with(vec![Err(CliError::new(Kind::Unavailable, "x"))]);
         assert!(check(&away)[0].what.contains("none of 1"));
     }

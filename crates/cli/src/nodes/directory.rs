@@ -94,7 +94,7 @@ impl Directory {
     pub(crate) fn group(&self, name: &str) -> Result<NodeNames, String> {
         let (source, value) = name.split_once(':').unwrap_or(("group", name));
         if value == "*" || name == "all" {
-            return Ok(self.nodes().map(|node| node.id.as_str()).collect());
+            return self.all(source);
         }
         // a label may have a colon itself
         let source = match self.groups.contains_key(&name.to_lowercase()) {
@@ -118,12 +118,19 @@ impl Directory {
         sets.get(&value.to_lowercase()).cloned().ok_or_else(none)
     }
 
+    /// Every node; of a source other than groups all that are in any of its groups.
+    fn all(&self, source: &str) -> Result<NodeNames, String> {
+        check_source(source)?;
+        if source == "group" {
+            return Ok(self.nodes().map(|node| node.id.as_str()).collect());
+        }
+        let sets = self.values(source).into_values();
+        Ok(sets.fold(NodeNames::default(), NodeNames::union))
+    }
+
     /// Components that have this value.
     fn alike(&self, source: &str, value: &str) -> Result<NodeNames, String> {
-        if !SOURCES.iter().any(|(known, _)| *known == source) {
-            let meant = did_you_mean(source, SOURCES.iter().map(|(known, _)| *known));
-            return Err(format!("`{source}` has no groups{meant}"));
-        }
+        check_source(source)?;
         let values = self.values(source);
         let found = values.iter().find(|(known, _)| known.eq_ignore_ascii_case(value));
         if found.is_none() && !is_word(source, value) {
@@ -172,6 +179,14 @@ impl Directory {
         let meant = did_you_mean(name, names);
         Err(format!("no node is called `{}`{meant}", name.escape_debug()))
     }
+}
+
+fn check_source(source: &str) -> Result<(), String> {
+    if SOURCES.iter().any(|(known, _)| *known == source) {
+        return Ok(());
+    }
+    let meant = did_you_mean(source, SOURCES.iter().map(|(known, _)| *known));
+    Err(format!("`{source}` has no groups{meant}"))
 }
 
 /// What a component has in a source, as SMD calls it; empty: nothing.
@@ -275,6 +290,10 @@ mod tests {
             ("@*!login,de0001!nid1", "x0c0s1b0n0"),
             ("@*!X0c0s00b0n0", "x0c0s[1-2]b0n0"),
             ("@all!@role:Service", "x0c0s[0-1]b0n0"),
+            ("@group:*", "x0c0s[0-2]b0n0"),
+            ("@role:*", "x0c0s[0-2]b0n0"),
+            ("@partition:*", "x0c0s1b0n0"),
+            ("@subrole:*", ""),
             ("@state:Halt", ""),
             ("x0c0s?b0n0", "x0c0s[0-2]b0n0"),
         ] {
@@ -288,6 +307,7 @@ mod tests {
             ("@bleu", "no group `bleu`; did you mean `blue`?"),
             ("@role:Compte", "did you mean `Compute`?"),
             ("@rol:Compute", "did you mean `role`?"),
+            ("@rol:*", "did you mean `role`?"), // and not every node
             ("@partition:p1", "did you mean `p0`?"),
             ("logn", "no node is called `logn`; did you mean `login`?"),
             ("nid9", "no node is called `nid9`"),

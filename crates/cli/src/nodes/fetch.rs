@@ -71,7 +71,7 @@ impl Wanted {
             let source = group.split_once(':').map_or("group", |(source, _)| source);
             wanted = wanted.and(match group {
                 "*" | "all" => Wanted::nodes(),
-                _ if group.ends_with(":*") => Wanted::nodes(),
+                _ if group.ends_with(":*") => Wanted::nodes().and(Wanted::source(source)),
                 // a label may have a colon
                 _ => Wanted::source(source).and(Wanted::source("group")),
             });
@@ -224,6 +224,7 @@ mod tests {
         assert!(of("@role:Compute").components && of("@*").components);
         assert!(of("@blue&nid1").host_names && !of("@blue").host_names);
         assert!(of("@role:*").components && of("nid*").components);
+        assert!(of("@partition:*").partitions && !of("@role:*").partitions);
         let groups = Wanted::groups_of(&"@blue,nid1".parse().unwrap());
         assert!(groups.groups && !groups.components && !groups.host_names);
     }

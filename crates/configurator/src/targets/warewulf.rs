@@ -27,6 +27,7 @@ pub(crate) const TARGET: Target = Target {
         Kind::Group,
         Kind::BootParameters,
         Kind::BootConfiguration,
+        Kind::Image,
         Kind::Subnet,
         Kind::DhcpPolicy,
         Kind::InstanceInfo,
@@ -51,7 +52,7 @@ pub(crate) const TARGET: Target = Target {
         },
         OptionSpec {
             name: "kernel-args",
-            meaning: "true: nodes have the kernel parameters of their boot parameters; default: false",
+            meaning: "true: nodes have the kernel parameters that they boot with; default: false",
         },
         OptionSpec {
             name: "ipmi",

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use model::Xname;
 use proto::smd::v1::{Component, RedfishEndpoint};
 
-use super::boots::Boots;
+use super::boots::boot_of;
 use super::collections::{groups, groups_of, interfaces, mac, partitions, subnets};
 use super::places::Places;
 use super::words::{arch_word, class_word, flag_word, one_line, state_word};
@@ -68,15 +68,14 @@ struct Building<'a> {
 impl Building<'_> {
     /// In the order of texts: of two nodes of one name the first is called so, as in DNS.
     fn nodes(&mut self) -> Vec<Node> {
-        let boots = Boots::of(self.inventory);
         let components = Rc::clone(&self.components);
         let nodes = components.iter().filter(|(xname, _)| xname.is_node());
         nodes
-            .map(|(xname, component)| self.node(xname, component, &boots))
+            .map(|(xname, component)| self.node(xname, component))
             .collect()
     }
 
-    fn node(&mut self, xname: &Xname, component: &Component, boots: &Boots<'_>) -> Node {
+    fn node(&mut self, xname: &Xname, component: &Component) -> Node {
         let interfaces = self.interfaces.remove(xname).unwrap_or_default();
         let whom = whom(xname, Some(component), &interfaces, &self.places);
         let groups = self.groups_of.get(xname.as_str()).cloned().unwrap_or_default();
@@ -91,7 +90,7 @@ impl Building<'_> {
             class: class_word(component.class()).to_owned(),
             enabled: component.enabled.unwrap_or(true),
             groups: groups.iter().map(|label| one_line(label)).collect(),
-            boot: boots.of_node(xname, component, &interfaces),
+            boot: boot_of(&self.inventory.boot, xname, component, &interfaces, &groups),
             bmc: None,
             interfaces,
             xname: xname.to_string(),

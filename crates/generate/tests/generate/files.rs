@@ -1,5 +1,6 @@
 //! Files of targets and templates.
 
+use proto::bss::v1::BootConfiguration;
 use proto::configurator::v1::generate_service_server::GenerateService as _;
 use proto::configurator::v1::{GenerateMapRequest, GetHttpSdRequest, GetStatusRequest, ListTargetsRequest};
 use tonic::{Code, Request};
@@ -72,6 +73,35 @@ async fn a_template_is_filled_where_its_path_says() {
         );
         assert!(file.content.contains(NODE), "{}", file.content);
     }
+}
+
+/// As its script: a configuration, not boot parameters alone; and the revision of the file is that of the change.
+#[tokio::test]
+async fn a_node_boots_in_files_what_its_configuration_says() {
+    let site = with_node().await;
+    let body =
+        "{% for node in nodes if node.boot %}{{ node.boot.kernel }} {{ node.boot.params }}{% endfor %}";
+    site.put("boots", body).await.unwrap();
+    let made = || async {
+        site.files
+            .generate(asked("boots", &[]))
+            .await
+            .unwrap()
+            .into_inner()
+    };
+    let before = made().await;
+    assert_eq!(before.files[0].content.trim(), "");
+    site.configure(BootConfiguration {
+        name: "debian".into(),
+        kernel: "http://b/vmlinuz".into(),
+        params: "quiet".into(),
+        is_default: true,
+        ..BootConfiguration::default()
+    })
+    .await;
+    let after = made().await;
+    assert_eq!(after.files[0].content.trim(), "http://b/vmlinuz quiet");
+    assert!(after.revision > before.revision);
 }
 
 #[tokio::test]

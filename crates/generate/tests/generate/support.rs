@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use auth::Sealer;
 use generate::{GenerateService, SecretLog, TemplateService};
+use proto::bss::v1::bss_command::{self, PutBootConfiguration};
+use proto::bss::v1::{BootConfiguration, BssCommand};
 use proto::configurator::v1::template_service_server::TemplateService as _;
 use proto::configurator::v1::{GenerateRequest, GrantTemplateSecretsRequest, PutTemplateRequest, Template};
 use proto::discovery::v1::discovery_command::{self, PutCredential};
@@ -71,6 +73,17 @@ impl Site {
 
     async fn smd(&self, change: smd_command::Change) {
         let command = Command::Smd(SmdCommand { change: Some(change) });
+        self.store.propose("user/admin", command, None).await.unwrap();
+    }
+
+    /// A boot configuration.
+    pub async fn configure(&self, configuration: BootConfiguration) {
+        let put = PutBootConfiguration {
+            configuration: Some(configuration),
+            ..PutBootConfiguration::default()
+        };
+        let change = Some(bss_command::Change::PutBootConfiguration(put));
+        let command = Command::Bss(BssCommand { change });
         self.store.propose("user/admin", command, None).await.unwrap();
     }
 

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use boot_choice::image_fits;
 use proto::boot_file::v1::Image;
 
 use super::BootFiles;
-use crate::boot_image::image_fits;
 use crate::bss::Bss;
 
 /// Where boot files are in a URL.

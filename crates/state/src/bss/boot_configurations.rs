@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use boot_choice::ConfigurationIndex;
 use model::Rejection;
 use proto::bss::v1::BootConfiguration;
 use proto::bss::v1::bss_command::{DeleteBootConfiguration, PutBootConfiguration};
 use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
-use super::configuration_index::ConfigurationIndex;
 use super::configured_image::check_image_is_there;
 use super::normal_configuration::normalise_boot_configuration;
 use crate::boot_files::BootFiles;

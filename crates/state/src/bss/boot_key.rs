@@ -4,9 +4,6 @@ use model::{MacAddr, Nid, Rejection, Xname};
 
 use crate::bounds::check_name;
 
-/// Key of the entry for nodes that have none of their own.
-pub const DEFAULT_KEY: &str = "Default";
-
 /// The key of an entry in the one way it is stored: a normalised xname, a lower-case MAC with colons, `nid` and a
 /// number, or any other word (a role, `Default`, `Global`, `Unknown-x86_64`) as it is written.
 ///
@@ -31,11 +28,6 @@ pub fn normalise_boot_key(text: &str) -> Result<String, Rejection> {
         Some(Ok(nid)) => Ok(format!("nid{nid}")),
         Some(Err(_)) | None => Ok(text.to_owned()),
     }
-}
-
-/// The key of what is stored for a NID.
-pub fn nid_key(nid: u64) -> String {
-    format!("nid{nid}")
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! The image that a boot configuration names: it is there, and for the nodes that the configuration is for.
 
+use boot_choice::image_fits;
 use model::Rejection;
 use proto::bss::v1::BootConfiguration;
 use proto::smd::v1::component::Arch;
 
 use crate::boot_files::BootFiles;
-use crate::boot_image::image_fits;
 
 /// # Errors
 /// `Invalid` for an image that is not there, or for another architecture.

@@ -8,7 +8,6 @@ mod boot_records;
 mod boot_rollout_progress;
 mod boot_rollouts;
 mod boots_seen;
-mod configuration_index;
 mod configured_image;
 mod merge_patch;
 mod normal_configuration;
@@ -18,6 +17,8 @@ mod script_text;
 
 use std::sync::Arc;
 
+use boot_choice::ConfigurationIndex;
+pub use boot_choice::{DEFAULT_KEY, nid_key, priority};
 use model::{Rejection, Xname};
 use proto::bss::v1::boot_phase::Phase;
 use proto::bss::v1::bss_command::{
@@ -30,16 +31,15 @@ use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
 use self::boot_configurations::BootConfigurations;
-pub use self::boot_key::{DEFAULT_KEY, nid_key, normalise_boot_key};
+pub use self::boot_key::normalise_boot_key;
 use self::boot_parameters::BootParameters;
 pub use self::boot_phases::kept_phases;
 use self::boot_records::BootRecords;
 pub use self::boot_records::began_ms;
 use self::boot_rollout_progress::{Next, is_over, next};
 use self::boot_rollouts::BootRollouts;
-pub(crate) use self::configuration_index::{ConfigurationIndex, rank};
 pub(crate) use self::merge_patch::{depth, merge};
-pub use self::normal_configuration::{normalise_boot_configuration, priority};
+pub use self::normal_configuration::normalise_boot_configuration;
 pub use self::script_text::SCRIPT_VARIABLES;
 pub(crate) use self::script_text::{check_params, check_url};
 use crate::apply::no_command;

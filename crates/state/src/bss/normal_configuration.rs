@@ -44,11 +44,6 @@ pub fn normalise_boot_configuration(given: &BootConfiguration) -> Result<BootCon
     Ok(configuration)
 }
 
-/// The priority of a configuration.
-pub fn priority(configuration: &BootConfiguration) -> u32 {
-    configuration.priority.unwrap_or(BOOT_PRIORITY_DEFAULT)
-}
-
 /// The nodesets of a host; a list is taken apart.
 fn hosts(given: &[String]) -> Result<Vec<String>, Rejection> {
     check_count("hosts", given.len(), SELECTORS_PER_CONFIGURATION_MAX)?;

@@ -2,16 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use boot_choice::image_fits;
 use model::{GroupLabel, NodeSet, Rejection, Xname};
 use proto::bss::v1::BootRollout;
-use proto::smd::v1::Component;
 use proto::smd::v1::component::Arch;
 
-use crate::boot_choice::{BootClass, BootMatch, BootSource, choose};
-use crate::boot_image::image_fits;
-use crate::boot_matches::BootNode;
+use crate::State;
 use crate::bounds::{NODE_SETS_MAX, ROLLOUT_NODES_MAX, check_count};
-use crate::{State, bss};
 
 impl State {
     /// Those of the nodes that `rollout` names which boot its configuration now: what a node does not boot could change
@@ -70,29 +67,12 @@ impl State {
         let Some(component) = self.smd.component(node).filter(|_| node.is_node()) else {
             return false;
         };
-        let boot_node = BootNode::new(self, node.as_str(), Some(&component), Arch::Unspecified);
-        let parameters = self.parameters_of(&boot_node, &component);
-        let choice = choose(self.boot_matches(&boot_node, parameters));
+        let choice = self.boot_choice(node.as_str(), Some(&component), Arch::Unspecified);
         choice.is_some_and(|choice| {
             choice
                 .parts()
                 .any(|part| part.source.is_configuration(configuration))
         })
-    }
-
-    /// The boot parameters of BSS v1 that apply to a node: those of one of its own names, its role's, `Default`.
-    fn parameters_of(&self, node: &BootNode<'_>, component: &Component) -> Option<BootMatch> {
-        let own = node.names.iter().filter_map(|name| self.bss.entry(name));
-        let own = own.map(|entry| (BootClass::Own, entry));
-        let others = [
-            (BootClass::Role, component.role.as_str()),
-            (BootClass::Default, bss::DEFAULT_KEY),
-        ];
-        let others = others
-            .into_iter()
-            .filter_map(|(class, key)| Some((class, self.bss.entry(key)?)));
-        let first = own.chain(others).next();
-        first.map(|(class, entry)| BootMatch::without_image(class, BootSource::Parameters(entry)))
     }
 
     /// An image for another architecture boots nowhere, and would only be noticed by nodes that fail.

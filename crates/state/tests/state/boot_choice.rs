@@ -48,7 +48,7 @@ fn of_v1(class: BootClass, kernel: &str) -> BootMatch {
 }
 
 fn node_of<'a>(state: &'a State, component: &'a Component) -> BootNode<'a> {
-    BootNode::new(state, &component.id, Some(component), Arch::Unspecified)
+    state.boot_node(&component.id, Some(component), Arch::Unspecified)
 }
 
 fn choice(log: &Log, parameters: Option<BootMatch>) -> Option<BootChoice> {
@@ -212,7 +212,7 @@ fn the_architecture_is_the_inventorys_else_the_nodes_word() {
             arch: stored.into(),
             ..component(NODE)
         };
-        BootNode::new(&state, NODE, Some(&component), said).arch
+        state.boot_node(NODE, Some(&component), said).arch
     };
     assert_eq!(arch(Arch::X86, Arch::Arm), Arch::X86);
     for nothing in [Arch::Unspecified, Arch::Unknown] {
@@ -347,7 +347,7 @@ pub fn check_index(state: &State) {
     let is_node = |component: &&Arc<Component>| component.id.parse::<Xname>().is_ok_and(|id| id.is_node());
     for component in state.smd.components().filter(is_node) {
         for said in [Arch::Unspecified, Arch::X86, Arch::Arm] {
-            let node = BootNode::new(state, &component.id, Some(component), said);
+            let node = state.boot_node(&component.id, Some(component), said);
             let found: Vec<BootMatch> = state.boot_matches(&node, None).collect();
             // a rollout may give the node something else under the same name
             let names = |all: &[BootMatch]| -> Vec<(BootClass, String)> {

@@ -6,17 +6,20 @@ use proto::bss::v1::boot_rollout::State as Stage;
 use proto::bss::v1::boot_rollout_node::Outcome;
 use proto::bss::v1::bss_command::control_boot_rollout::Action;
 use proto::bss::v1::bss_command::{
-    AdvanceBootRollout, BootSeen, ControlBootRollout, DeleteBootRollout, PutBootConfiguration,
+    AdvanceBootRollout, BootSeen, ControlBootRollout, Create, DeleteBootRollout, PutBootConfiguration,
     RecordBootPhases, StartBootRollout,
 };
-use proto::bss::v1::{BootConfiguration, BootPhase, BootRecord, BootRollout, RolloutStep};
+use proto::bss::v1::{
+    BootConfiguration, BootParametersEntry, BootPhase, BootRecord, BootRollout, RolloutStep,
+};
 use proto::raft::v1::outcome;
 use proto::smd::v1::component::Arch;
 use proto::smd::v1::smd_command::CreateComponents;
 use proto::smd::v1::{Component, component};
-use state::{BootNode, choose};
+use state::choose;
 
 use crate::boot_records::command as phone_home;
+use crate::ethernet_interfaces;
 use crate::support::Log;
 
 const DEADLINE_S: u32 = 600;
@@ -101,7 +104,9 @@ fn stored(log: &Log) -> BootRollout {
 fn given(log: &Log) -> Vec<u32> {
     let gets_new = |place: &u32| {
         let component = log.state.smd.component(&node(*place).parse().unwrap()).unwrap();
-        let node = BootNode::new(&log.state, &component.id, Some(&component), Arch::Unspecified);
+        let node = log
+            .state
+            .boot_node(&component.id, Some(&component), Arch::Unspecified);
         let choice = choose(log.state.boot_matches(&node, None)).unwrap();
         choice.booted().kernel() == "http://s/new"
     };
@@ -184,6 +189,38 @@ fn a_step_follows_when_every_node_of_the_one_before_is_up_and_the_last_changes_t
         (base.kernel.as_str(), base.params.as_str(), base.is_default),
         ("http://s/new", "new", true)
     );
+}
+
+/// Who takes part is who boots the configuration, by the script's own decision: the entry of the xname comes before that of a MAC,
+/// and without a kernel it leaves the configuration its place.
+#[test]
+fn who_takes_part_is_decided_as_for_scripts() {
+    const MAC: &str = "02:00:00:00:00:01";
+    let mut log = Log::latest();
+    log.ok(CreateComponents {
+        components: vec![Component {
+            id: node(0),
+            state: component::State::On.into(),
+            ..Component::default()
+        }],
+        ..CreateComponents::default()
+    });
+    log.ok(ethernet_interfaces::create(MAC, &node(0), &[]));
+    log.ok(configuration("http://s/old"));
+    let entry = |key: String, kernel: &str| Create {
+        keys: vec![key],
+        values: Some(BootParametersEntry {
+            kernel: kernel.into(),
+            params: "v1".into(),
+            ..BootParametersEntry::default()
+        }),
+    };
+    log.ok(entry(MAC.into(), "http://v1/k"));
+    let (field, problem) = log.invalid(start(rollout()));
+    assert_eq!(field, "group", "the entry of the MAC wins: {problem}");
+    log.ok(entry(node(0), ""));
+    log.ok(start(rollout()));
+    assert_eq!(stored(&log).nodes, 1);
 }
 
 /// Only a boot with what is new counts.

@@ -13,7 +13,7 @@ use proto::raft::v1::snapshot_row::Row;
 use proto::smd::v1::component::Arch;
 use proto::smd::v1::smd_command::CreateComponents;
 use proto::smd::v1::{Component, component};
-use state::{BootChoice, BootNode, RowKind, SnapshotError, State, choose};
+use state::{BootChoice, RowKind, SnapshotError, State, choose};
 
 use crate::boot_configurations::{configuration, put};
 use crate::boot_files::{file, put as put_file};
@@ -74,7 +74,7 @@ fn own(name: &str) -> BootConfiguration {
 
 fn choice(log: &Log) -> BootChoice {
     let component = log.state.smd.component(&NODE.parse().unwrap()).unwrap();
-    let node = BootNode::new(&log.state, NODE, Some(&component), Arch::Unspecified);
+    let node = log.state.boot_node(NODE, Some(&component), Arch::Unspecified);
     choose(log.state.boot_matches(&node, None)).unwrap()
 }
 

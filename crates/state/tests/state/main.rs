@@ -69,6 +69,7 @@ mod random_hardware;
 mod random_smd;
 mod redfish_endpoints;
 mod refused_policies;
+mod refused_snapshots;
 mod reservations;
 mod revisions;
 mod sealed_secrets;

@@ -6,16 +6,20 @@ use imbl::OrdMap;
 use model::{NodeSet, Rejection, Xname};
 use proto::bss::v1::BootConfiguration;
 
-use super::boot_key::nid_key;
-use super::normal_configuration::priority;
-use crate::bounds::{CONFIGURATIONS_PER_SELECTOR_MAX, NODE_SETS_MAX};
+use crate::nid_key;
+use crate::selectors::rank;
+
+/// Boot configurations with one and the same selector, which each boot of its nodes looks at.
+pub const CONFIGURATIONS_PER_SELECTOR_MAX: usize = 64;
+/// Nodesets of all boot configurations, which each boot looks at.
+pub const NODE_SETS_MAX: usize = 256;
 
 /// Configurations with one selector, the one that counts most first.
 type Ranked = Arc<[Arc<BootConfiguration>]>;
 
 /// Enabled configurations by their selectors.
-#[derive(Clone, Default)]
-pub(crate) struct ConfigurationIndex {
+#[derive(Clone, Debug, Default)]
+pub struct ConfigurationIndex {
     own: BySelector,
     node_sets: Arc<[(NodeSet, Arc<BootConfiguration>)]>,
     groups: BySelector,
@@ -24,10 +28,16 @@ pub(crate) struct ConfigurationIndex {
     defaults: Ranked,
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 struct BySelector(OrdMap<Arc<str>, Ranked>);
 
 impl ConfigurationIndex {
+    /// Whether no node is selected by any.
+    pub fn is_empty(&self) -> bool {
+        let lists = [&self.own, &self.groups, &self.sub_roles, &self.roles];
+        lists.iter().all(|list| list.0.is_empty()) && self.node_sets.is_empty() && self.defaults.is_empty()
+    }
+
     /// Those that name a node by one of its own names: its xname, a MAC, `nid<N>`.
     pub(crate) fn of_name(&self, name: &str) -> &[Arc<BootConfiguration>] {
         self.own.get(name)
@@ -67,7 +77,7 @@ impl ConfigurationIndex {
     ///
     /// # Errors
     /// `Invalid` with the selector that too many have.
-    pub(super) fn check_room(&self, new: &BootConfiguration) -> Result<(), Rejection> {
+    pub fn check_room(&self, new: &BootConfiguration) -> Result<(), Rejection> {
         let selectors = Selectors::of(new);
         let lists = [
             ("hosts", &self.own, &selectors.own),
@@ -93,7 +103,8 @@ impl ConfigurationIndex {
         Ok(())
     }
 
-    pub(super) fn add(&mut self, configuration: &Arc<BootConfiguration>) {
+    /// Takes one in; a disabled one selects nothing.
+    pub fn add(&mut self, configuration: &Arc<BootConfiguration>) {
         let selectors = Selectors::of(configuration);
         self.own.add(&selectors.own, configuration);
         self.groups.add(&selectors.groups, configuration);
@@ -109,7 +120,8 @@ impl ConfigurationIndex {
         }
     }
 
-    pub(super) fn remove(&mut self, configuration: &BootConfiguration) {
+    /// Takes one out, as it was taken in.
+    pub fn remove(&mut self, configuration: &BootConfiguration) {
         let selectors = Selectors::of(configuration);
         self.own.remove(&selectors.own, configuration);
         self.groups.remove(&selectors.groups, configuration);
@@ -199,11 +211,6 @@ fn with(ranked: &[Arc<BootConfiguration>], new: &Arc<BootConfiguration>) -> Rank
 fn without(ranked: &[Arc<BootConfiguration>], gone: &BootConfiguration) -> Ranked {
     let rest = ranked.iter().filter(|other| other.name != gone.name);
     rest.cloned().collect()
-}
-
-/// Of two configurations with one selector the one that counts more comes first.
-pub(crate) fn rank(configuration: &BootConfiguration) -> (std::cmp::Reverse<u32>, &str) {
-    (std::cmp::Reverse(priority(configuration)), &configuration.name)
 }
 
 fn check_few(

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use proto::boot_file::v1::{Image, ImageFile};
 use proto::smd::v1::component::Arch;
 
-use crate::boot_choice::BootMatch;
+use crate::BootMatch;
 
 /// Where boot files are, at the service address of the node's network.
 const FILES: &str = "/files/";

@@ -1,7 +1,6 @@
 //! What a node boots: which boot configuration, or which boot parameters of BSS v1, wins for it. Pure.
 //!
-//! [`State::boot_matches`](crate::State::boot_matches) finds what selects the node, the most specific first; [`choose`]
-//! decides among that.
+//! [`matches`](crate::matches) finds what selects the node, the most specific first; [`choose`] decides among that.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -10,8 +9,10 @@ use std::sync::Arc;
 use proto::boot_file::v1::Image;
 use proto::bss::v1::{BootConfiguration, BootParametersEntry, BootRollout};
 
-use crate::bounds::{BOOT_PRIORITY_DEFAULT, MERGED_MAX};
-use crate::bss::priority;
+use crate::{BOOT_PRIORITY_DEFAULT, priority};
+
+/// Boot configurations, and boot parameters, that one node's kernel parameters are merged of.
+pub const MERGED_MAX: usize = 16;
 
 /// How closely a selector names a node. The first wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
