@@ -12,7 +12,7 @@ use proto::smd::v1::{Group, GroupMembers};
 use super::components::Components;
 use super::groups::{Groups, members, with_members};
 use super::members::{joined, member, normalise_members, normalise_tags, parted, word};
-use crate::bounds::{DESCRIPTION_BYTES_MAX, GROUPS_MAX, GROUPS_PER_COMPONENT_MAX, check_count, check_text};
+use crate::bounds::{DESCRIPTION_BYTES_MAX, GROUPS_MAX, GROUPS_PER_COMPONENT_MAX, check_text};
 use crate::changes::Changes;
 use crate::log_position::{LogPosition, check_revision};
 use crate::outcome::deleted;
