@@ -219,10 +219,7 @@ mod tests {
             subnets,
             ..View::default()
         };
-        let values = values.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-        let files = crate::render(&TARGET, &view, &Options::new(values))?;
-        let (_, behind) = files[0].body.split_once('\n').unwrap();
-        Ok(behind.to_owned())
+        crate::testing::rendered(NAME, &view, values)
     }
 
     #[test]

@@ -4,24 +4,15 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use model::Ipv4Net;
-use proto::watch::v1::object::Kind;
 
-use crate::fixed_hosts::fixed_hosts;
+use crate::fixed_hosts::{FIXED_HOSTS_READ, fixed_hosts};
 use crate::network_boot::{BOOT_SCRIPT, BOOT_SERVER, IPXE_OPTION, LOADERS, NetworkBoot, network_boot};
 use crate::{Check, Error, File, OptionSpec, Options, Subnet, Target, View, header};
 
 pub(crate) const TARGET: Target = Target {
     name: "dnsmasq",
     summary: "dnsmasq.d/chamois.conf: subnets, pools and reservations of DHCP",
-    reads: &[
-        Kind::Component,
-        Kind::EthernetInterface,
-        Kind::RedfishEndpoint,
-        Kind::Subnet,
-        Kind::DhcpPolicy,
-        Kind::InstanceInfo,
-        Kind::ClusterDefaults,
-    ],
+    reads: FIXED_HOSTS_READ,
     options: &[
         BOOT_SERVER,
         BOOT_SCRIPT,
@@ -125,6 +116,7 @@ fn add_names(body: &mut String, view: &View) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::rendered;
     use crate::{Interface, Node};
 
     fn view() -> View {
@@ -152,17 +144,10 @@ mod tests {
         }
     }
 
-    fn rendered(values: &[(&str, &str)]) -> Result<String, Error> {
-        let values = values.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-        let files = crate::render(&TARGET, &view(), &Options::new(values))?;
-        let (_, behind) = files[0].body.split_once('\n').unwrap();
-        Ok(behind.to_owned())
-    }
-
     #[test]
     fn a_subnet_has_its_nodes_and_its_pool() {
         assert_eq!(
-            rendered(&[]).unwrap(),
+            rendered("dnsmasq", &view(), &[]).unwrap(),
             "dhcp-range=set:10-1-0-0-16,10.1.0.0,static,255.255.0.0,3600\n\
              dhcp-range=set:10-1-0-0-16,10.1.9.1,10.1.9.8,255.255.0.0\n\
              dhcp-option=tag:10-1-0-0-16,option:router,10.1.0.1\n\
@@ -174,7 +159,7 @@ mod tests {
 
     #[test]
     fn firmware_is_given_ipxe_and_ipxe_its_script() {
-        let text = rendered(&[("boot-server", "10.1.0.1")]).unwrap();
+        let text = rendered("dnsmasq", &view(), &[("boot-server", "10.1.0.1")]).unwrap();
         let lines: Vec<&str> = text
             .lines()
             .filter(|line| line.starts_with("dhcp-boot"))
@@ -192,9 +177,9 @@ mod tests {
 
     #[test]
     fn names_and_authority_are_for_the_asking() {
-        let text = rendered(&[("dns", "true"), ("authoritative", "true")]).unwrap();
+        let text = rendered("dnsmasq", &view(), &[("dns", "true"), ("authoritative", "true")]).unwrap();
         assert!(text.starts_with("dhcp-authoritative\n"), "{text}");
         assert!(text.ends_with("host-record=nid1,10.1.2.1\n"), "{text}");
-        assert!(rendered(&[("dns", "perhaps")]).is_err());
+        assert!(rendered("dnsmasq", &view(), &[("dns", "perhaps")]).is_err());
     }
 }

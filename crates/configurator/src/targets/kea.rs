@@ -4,9 +4,8 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use model::Ipv4Net;
-use proto::watch::v1::object::Kind;
 
-use crate::fixed_hosts::{FixedHost, fixed_hosts};
+use crate::fixed_hosts::{FIXED_HOSTS_READ, FixedHost, fixed_hosts};
 use crate::lines::{line, quoted};
 use crate::network_boot::{BOOT_SCRIPT, BOOT_SERVER, IPXE_OPTION, LOADERS, NetworkBoot, network_boot};
 use crate::{Check, Error, File, OptionSpec, Options, Subnet, Target, View, header};
@@ -14,15 +13,7 @@ use crate::{Check, Error, File, OptionSpec, Options, Subnet, Target, View, heade
 pub(crate) const TARGET: Target = Target {
     name: "kea",
     summary: "kea/kea-dhcp4.conf: subnets, pools, options and reservations",
-    reads: &[
-        Kind::Component,
-        Kind::EthernetInterface,
-        Kind::RedfishEndpoint,
-        Kind::Subnet,
-        Kind::DhcpPolicy,
-        Kind::InstanceInfo,
-        Kind::ClusterDefaults,
-    ],
+    reads: FIXED_HOSTS_READ,
     options: &[
         OptionSpec {
             name: "interfaces",
@@ -175,6 +166,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::testing::body;
     use crate::{Interface, Node};
 
     fn view() -> View {
@@ -207,10 +199,8 @@ mod tests {
 
     /// Comments, and what JSON says behind them.
     fn rendered(values: &[(&str, &str)]) -> (String, Value) {
-        let values = values.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-        let files = crate::render(&TARGET, &view(), &Options::new(values)).unwrap();
-        let (comments, json): (Vec<&str>, Vec<&str>) =
-            files[0].body.lines().partition(|line| line.starts_with("//"));
+        let text = body("kea", &view(), values);
+        let (comments, json): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.starts_with("//"));
         let json: Value = serde_json::from_str(&json.join("\n")).unwrap();
         (comments.join("\n"), json["Dhcp4"].clone())
     }
