@@ -1,5 +1,7 @@
 //! dnsmasq: ranges, options and reservations of DHCP, and names if it is asked for them.
 
+mod raw_options;
+
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
@@ -38,11 +40,12 @@ fn render(view: &View, options: &Options) -> Result<Vec<File>, Error> {
     if options.flag("authoritative")? {
         body.push_str("dhcp-authoritative\n");
     }
+    let boot = network_boot(options)?;
     for subnet in &view.subnets {
-        add_subnet(&mut body, subnet);
+        add_subnet(&mut body, subnet, boot.is_some());
     }
-    if let Some(boot) = network_boot(options)? {
-        add_boot(&mut body, &boot);
+    if let Some(boot) = &boot {
+        add_boot(&mut body, boot);
     }
     for host in fixed_hosts(view) {
         let _ = write!(body, "dhcp-host={},{}", host.mac, host.address);
@@ -57,7 +60,7 @@ fn render(view: &View, options: &Options) -> Result<Vec<File>, Error> {
     Ok(vec![File::new("dnsmasq.d/chamois.conf", body)])
 }
 
-fn add_subnet(body: &mut String, subnet: &Subnet) {
+fn add_subnet(body: &mut String, subnet: &Subnet, boots: bool) {
     let Ok(network) = subnet.cidr.parse::<Ipv4Net>() else {
         return;
     };
@@ -83,6 +86,10 @@ fn add_subnet(body: &mut String, subnet: &Subnet) {
     if !subnet.domain.is_empty() {
         let _ = writeln!(body, "dhcp-option=tag:{tag},option:domain-name,{}", subnet.domain);
     }
+    if let Some(mtu) = subnet.mtu {
+        let _ = writeln!(body, "dhcp-option=tag:{tag},option:mtu,{mtu}");
+    }
+    raw_options::add(body, subnet, boots);
 }
 
 fn comma(addresses: &[IpAddr]) -> String {
@@ -117,7 +124,7 @@ fn add_names(body: &mut String, view: &View) {
 mod tests {
     use super::*;
     use crate::testing::rendered;
-    use crate::{Interface, Node};
+    use crate::{Interface, Node, RawOption};
 
     fn view() -> View {
         View {
@@ -138,6 +145,17 @@ mod tests {
                 domain: "cluster.example".to_owned(),
                 pools: vec![("10.1.9.1".parse().unwrap(), "10.1.9.8".parse().unwrap())],
                 lease_seconds: 3600,
+                mtu: Some(9000),
+                options: vec![
+                    RawOption {
+                        code: 43,
+                        hex: "0104ff".to_owned(),
+                    },
+                    RawOption {
+                        code: 224,
+                        hex: "07".to_owned(),
+                    },
+                ],
                 ..Subnet::default()
             }],
             ..View::default()
@@ -153,6 +171,9 @@ mod tests {
              dhcp-option=tag:10-1-0-0-16,option:router,10.1.0.1\n\
              dhcp-option=tag:10-1-0-0-16,option:dns-server,10.1.0.2,10.1.0.3\n\
              dhcp-option=tag:10-1-0-0-16,option:domain-name,cluster.example\n\
+             dhcp-option=tag:10-1-0-0-16,option:mtu,9000\n\
+             dhcp-option=tag:10-1-0-0-16,43,01:04:ff\n\
+             dhcp-option=tag:10-1-0-0-16,224,7b\n\
              dhcp-host=02:00:00:00:00:01,10.1.2.1,nid1\n"
         );
     }
@@ -172,6 +193,17 @@ mod tests {
                 "dhcp-boot=tag:!ipxe,tag:uefi-arm64,snponly-arm64.efi,,10.1.0.1",
                 "dhcp-boot=tag:ipxe,http://10.1.0.1:8081/boot/v1/bootscript?mac=${net0/mac}",
             ]
+        );
+    }
+
+    /// As Chamois' own server has it: who is given something to boot gets no vendor's options beside it.
+    #[test]
+    fn options_of_a_network_boot_are_for_those_who_boot_nothing() {
+        let text = rendered("dnsmasq", &view(), &[("boot-server", "10.1.0.1")]).unwrap();
+        assert!(!text.contains(",43,"), "{text}");
+        assert!(
+            text.contains(",224,7b\n") && text.contains("option:mtu,9000\n"),
+            "{text}"
         );
     }
 
