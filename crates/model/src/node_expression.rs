@@ -339,7 +339,7 @@ mod tests {
         assert!(folded(&many).unwrap_err().contains("1000000 names"));
         let again = vec!["[0-9999]".replace("9999", "9999,0-9999"); 60].join("a");
         assert!(folded(&again).unwrap_err().contains("1000000 names"));
-        let same = format!("n[{}]", vec!["0-999"; 1001].join(","));
+        let same = format!("n[{}7]", "0-999,".repeat(1001));
         assert!(folded(&same).unwrap_err().contains("1000000 names"));
     }
 

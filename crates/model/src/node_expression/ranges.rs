@@ -88,7 +88,8 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Vec<Index>, Problem> {
-        numbers(text, &mut NODE_NAMES_MAX.clone())
+        let mut left = NODE_NAMES_MAX;
+        numbers(text, &mut left)
     }
 
     fn shown(text: &str) -> String {
