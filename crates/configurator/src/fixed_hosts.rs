@@ -3,7 +3,20 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
+use proto::watch::v1::object::Kind;
+
 use crate::{Interface, View};
+
+/// What the files of DHCP servers with such hosts are made of: who is where, in which subnet, and what it is called.
+pub(crate) const FIXED_HOSTS_READ: &[Kind] = &[
+    Kind::Component,
+    Kind::EthernetInterface,
+    Kind::RedfishEndpoint,
+    Kind::Subnet,
+    Kind::DhcpPolicy,
+    Kind::InstanceInfo,
+    Kind::ClusterDefaults,
+];
 
 /// What a DHCP server is to give to whom.
 #[derive(Clone, Debug, PartialEq, Eq)]

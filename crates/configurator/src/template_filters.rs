@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use minijinja::value::{Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State};
-use model::{HmsType, NodeExpression, NodeNames, Xname, fold_names};
+use model::{ExpressionWork, HmsType, NodeExpression, NodeNames, Xname, fold_names};
 
 use crate::reverse_name::reverse_name;
 use crate::{View, natural_order};
@@ -56,8 +56,12 @@ pub(crate) const NAMES: &[&str] = &[
     "upper",
 ];
 
-/// Fuel for each name that a nodeset is made of, its groups included, or folded from: the work is done before minijinja sees what it made.
+/// Fuel for each name that a nodeset is made of, its groups included, or folded from.
 const FUEL_PER_NAME: u64 = 16;
+/// Bytes of names that are made, copied or compared for one unit.
+const BYTES_PER_FUEL: u64 = 16;
+/// Pairs of numbers within a name for one unit: what is folded by several numbers is looked up without each of them.
+const NUMBER_PAIRS_PER_FUEL: u64 = 8;
 
 /// `expand` resolves `@label` by the groups of the view, to the names of their nodes, and `@*` to those of all nodes.
 pub(crate) fn add(environment: &mut Environment<'_>, view: &View) {
@@ -69,14 +73,9 @@ pub(crate) fn add(environment: &mut Environment<'_>, view: &View) {
     let all: Vec<String> = view.nodes.iter().map(|node| node.name.clone()).collect();
     environment.add_filter("fold", fold);
     environment.add_filter("expand", move |state: &State<'_, '_>, text: String| {
-        expand(state, &text, &mut |label| {
-            let names = if label == "*" {
-                Some(&all)
-            } else {
-                groups.get(label)
-            };
-            let names = names.ok_or_else(|| format!("there is no group {label}"))?;
-            Ok(NodeNames::from_iter(names.iter().cloned()))
+        expand(state, &text, &|label| match label {
+            "*" => Some(&all),
+            _ => groups.get(label),
         })
     });
     environment.add_filter("in_group", in_group);
@@ -110,48 +109,66 @@ fn refused(problem: impl Into<String>) -> Error {
 
 /// Names, or objects that have one: `nodes|fold`, `group.members|fold`.
 fn fold(state: &State<'_, '_>, names: &Value) -> Result<String, Error> {
-    let names = names_of(names)?;
-    burn(state, names.len())?;
-    Ok(fold_names(names.iter()))
-}
-
-fn names_of(list: &Value) -> Result<Vec<String>, Error> {
-    let items = list.try_iter()?;
-    items.map(|item| name_of(&item)).collect()
-}
-
-fn name_of(item: &Value) -> Result<String, Error> {
-    if let Some(text) = item.as_str() {
-        return Ok(text.to_owned());
+    let mut copied = Vec::new();
+    for item in names.try_iter()? {
+        let name = name_of(&item)?;
+        let name = text_of(&name);
+        let numbers = numbers_in(name);
+        burn(state, 1, name.len())?;
+        state.consume_fuel(numbers.saturating_mul(numbers) / NUMBER_PAIRS_PER_FUEL)?;
+        copied.push(name.to_owned());
     }
+    Ok(fold_names(copied))
+}
+
+/// How many numbers stand in a name.
+fn numbers_in(name: &str) -> u64 {
+    let numbers = name.split(|c: char| !c.is_ascii_digit());
+    numbers.filter(|digits| !digits.is_empty()).count() as u64
+}
+
+/// A text: of an object its name. It is not copied, as a list may have a long one many times.
+fn name_of(item: &Value) -> Result<Value, Error> {
     let name = match item.kind() {
         ValueKind::Map => item.get_attr("name")?,
-        _ => Value::UNDEFINED,
+        _ => item.clone(),
     };
-    let name = name.as_str().map(str::to_owned);
-    name.ok_or_else(|| refused(format!("a list of names is needed, not of {}", item.kind())))
+    match name.as_str() {
+        Some(_) => Ok(name),
+        None => Err(refused(format!(
+            "a list of names is needed, not of {}",
+            item.kind()
+        ))),
+    }
 }
 
-fn expand(
+fn text_of(name: &Value) -> &str {
+    name.as_str().unwrap_or_default()
+}
+
+/// What whoever wrote the template makes it do is paid for before it is done, as minijinja sees only what comes of it.
+fn expand<'g>(
     state: &State<'_, '_>,
     text: &str,
-    group: &mut dyn FnMut(&str) -> Result<NodeNames, String>,
+    group: &dyn Fn(&str) -> Option<&'g Vec<String>>,
 ) -> Result<Vec<String>, Error> {
+    burn(state, 0, text.len())?;
     let expression: NodeExpression = text.parse().map_err(|problem| refused(format!("{problem}")))?;
-    // what is taken away again was work, too
     let out_of_fuel = RefCell::new(None);
-    let counted = |names: NodeNames| -> Result<NodeNames, String> {
-        match burn(state, names.len()) {
-            Ok(()) => Ok(names),
-            Err(error) => {
-                let problem = error.to_string();
-                *out_of_fuel.borrow_mut() = Some(error);
-                Err(problem)
-            }
-        }
+    let paid = |names: usize, bytes: usize| -> Result<(), String> {
+        burn(state, names, bytes).map_err(|error| {
+            let problem = error.to_string();
+            *out_of_fuel.borrow_mut() = Some(error);
+            problem
+        })
     };
-    let mut spelled = counted;
-    let names = expression.expand_as(&mut |label| counted(group(label)?), &mut spelled);
+    let mut members = |label: &str| -> Result<NodeNames, String> {
+        let names = group(label).ok_or_else(|| format!("there is no group {label}"))?;
+        paid(names.len(), names.iter().map(String::len).sum())?;
+        Ok(names.iter().collect())
+    };
+    let mut allow = |work: ExpressionWork| paid(work.names, work.bytes);
+    let names = expression.expand_within(&mut members, &mut Ok, &mut allow);
     let names = names.map_err(|problem| {
         let out_of_fuel = out_of_fuel.take();
         out_of_fuel.unwrap_or_else(|| refused(format!("{problem}")))
@@ -159,19 +176,21 @@ fn expand(
     Ok(names.iter().map(str::to_owned).collect())
 }
 
-fn burn(state: &State<'_, '_>, names: usize) -> Result<(), Error> {
-    state.consume_fuel(FUEL_PER_NAME.saturating_mul(names as u64))
+fn burn(state: &State<'_, '_>, names: usize, bytes: usize) -> Result<(), Error> {
+    let bytes = bytes as u64 / BYTES_PER_FUEL;
+    let names = FUEL_PER_NAME.saturating_mul(names as u64);
+    state.consume_fuel(names.saturating_add(bytes))
 }
 
 /// Those of a list of nodes that are in a group.
 fn in_group(state: &State<'_, '_>, nodes: &Value, label: &str) -> Result<Vec<Value>, Error> {
     let mut found = Vec::new();
     for node in nodes.try_iter()? {
-        state.consume_fuel(1)?;
         let groups = node.get_attr("groups")?;
         if groups.is_undefined() {
             return Err(refused("a list of nodes is needed"));
         }
+        state.consume_fuel(1 + groups.len().unwrap_or_default() as u64)?;
         if groups.try_iter()?.any(|group| group.as_str() == Some(label)) {
             found.push(node);
         }
@@ -184,14 +203,27 @@ fn natural_sort(state: &State<'_, '_>, list: &Value, attribute: Option<&str>) ->
     let mut keyed = Vec::new();
     for item in list.try_iter()? {
         let key = match attribute {
-            Some(attribute) => item.get_attr(attribute)?.to_string(),
+            Some(attribute) => sort_key(&item, attribute)?,
             None => name_of(&item)?,
         };
-        keyed.push((key, item));
+        burn(state, 1, key.as_str().map_or(0, str::len))?;
+        keyed.push((key.to_string(), item));
     }
-    burn(state, keyed.len())?;
     keyed.sort_by(|(one, _), (other, _)| natural_order(one, other));
     Ok(keyed.into_iter().map(|(_, item)| item).collect())
+}
+
+/// Nothing that holds more: as a text it could be as long as all nodes.
+fn sort_key(item: &Value, attribute: &str) -> Result<Value, Error> {
+    let key = item.get_attr(attribute)?;
+    match key.kind() {
+        ValueKind::Undefined | ValueKind::None | ValueKind::Bool | ValueKind::Number | ValueKind::String => {
+            Ok(key)
+        }
+        kind => Err(refused(format!(
+            "{attribute} is a {kind}: sort by a text or a number"
+        ))),
+    }
 }
 
 fn xname(text: &str) -> Result<Xname, Error> {

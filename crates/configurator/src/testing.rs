@@ -221,6 +221,20 @@ pub(crate) fn body(target: &str, view: &View, options: &[(&str, &str)]) -> Strin
     files[0].text(view.revision())
 }
 
+/// The same without its header, or why there is none.
+pub(crate) fn rendered(target: &str, view: &View, options: &[(&str, &str)]) -> Result<String, crate::Error> {
+    let files = files(target, view, options)?;
+    assert_eq!(files.len(), 1, "{target}");
+    Ok(behind_header(&files[0]).to_owned())
+}
+
+/// What stands in a file behind its first line.
+pub(crate) fn behind_header(file: &crate::File) -> &str {
+    let (header, behind) = file.body.split_once('\n').unwrap();
+    assert!(header.contains("chamois: cluster "), "{header}");
+    behind
+}
+
 pub(crate) fn files(
     target: &str,
     view: &View,

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use crate::Inventory;
+use crate::{Inventory, RawOption};
 
 pub(crate) use places::Places;
 
@@ -174,6 +174,10 @@ pub struct Subnet {
     pub pools: Vec<(IpAddr, IpAddr)>,
     /// Lease of known nodes, seconds.
     pub lease_seconds: u32,
+    /// Largest packet on its links, bytes; `None`: nothing is said.
+    pub mtu: Option<u16>,
+    /// Further options of DHCP by their number, sorted, each once.
+    pub options: Vec<RawOption>,
     /// Where nodes get their boot files from. Subnets name none: members answer themselves. Targets have it as an option.
     pub boot_server: Option<String>,
 }

@@ -10,8 +10,8 @@ use raft::Store;
 use rpc::Error;
 use tonic::{Request, Response, Status};
 
-use crate::SecretLog;
-use crate::maker::{Asked, Maker, Shown};
+use crate::maker::{Asked, Made, Maker, Shown};
+use crate::{SecretLog, etag};
 
 /// The permission of all methods but the one with passwords.
 const READ: &str = "configurator.read";
@@ -45,7 +45,7 @@ impl GenerateService {
         request: &Request<T>,
         target: &str,
         option: &[String],
-    ) -> Result<GenerateResponse, Error> {
+    ) -> Result<Made, Error> {
         let asked = Asked {
             rights: rpc::rights(request),
             permission: READ,
@@ -67,9 +67,8 @@ impl generate_service_server::GenerateService for GenerateService {
         request: Request<GenerateRequest>,
     ) -> Result<Response<GenerateResponse>, Status> {
         let GenerateRequest { target, option } = request.get_ref();
-        Ok(Response::new(
-            self.without_secrets(&request, target, option).await?,
-        ))
+        let made = self.without_secrets(&request, target, option).await?;
+        Ok(etag::with(Response::new(made.answer), &made.etag))
     }
 
     #[tracing::instrument(name = "configurator.generate_with_secrets", skip_all, fields(target = ?request.get_ref().target))]
@@ -86,7 +85,9 @@ impl generate_service_server::GenerateService for GenerateService {
                 log: self.log.clone(),
             }),
         };
-        Ok(Response::new(self.maker.make(request.into_inner(), asked).await?))
+        // without an ETag: a hash of a password is something to try passwords against
+        let made = self.maker.make(request.into_inner(), asked).await?;
+        Ok(Response::new(made.answer))
     }
 
     #[tracing::instrument(level = "debug", name = "configurator.list_targets", skip_all)]
@@ -102,18 +103,19 @@ impl generate_service_server::GenerateService for GenerateService {
     async fn get_http_sd(&self, request: Request<GetHttpSdRequest>) -> Result<Response<HttpBody>, Status> {
         let option = &request.get_ref().option;
         let made = self.without_secrets(&request, HTTP_SD, option).await?;
-        let file = made.files.into_iter().next();
+        let file = made.answer.files.into_iter().next();
         let file = file.ok_or_else(|| Error::Internal(format!("{HTTP_SD} made no file")))?;
-        Ok(json(file.content.into_bytes()))
+        Ok(etag::with(json(file.content.into_bytes()), &made.etag))
     }
 
     #[tracing::instrument(level = "debug", name = "configurator.generate_map", skip_all, fields(target = ?request.get_ref().target))]
     async fn generate_map(&self, request: Request<GenerateMapRequest>) -> Result<Response<HttpBody>, Status> {
         let GenerateMapRequest { target, option } = request.get_ref();
         let made = self.without_secrets(&request, target, option).await?;
-        let files = made.files.into_iter();
+        let files = made.answer.files.into_iter();
         let map: serde_json::Map<_, _> = files.map(|file| (file.path, file.content.into())).collect();
-        Ok(json(serde_json::Value::Object(map).to_string().into_bytes()))
+        let map = json(serde_json::Value::Object(map).to_string().into_bytes());
+        Ok(etag::with(map, &made.etag))
     }
 
     async fn get_status(&self, _: Request<GetStatusRequest>) -> Result<Response<HttpBody>, Status> {

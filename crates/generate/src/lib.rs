@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod etag;
 mod generate_service;
 mod logins;
 mod maker;

@@ -13,7 +13,7 @@ use state::{RowKind, State};
 use tokio::sync::Semaphore;
 
 use crate::error::told;
-use crate::{SecretLog, logins};
+use crate::{SecretLog, etag, logins};
 
 /// Renderings at once: each goes through the whole state.
 const RENDERINGS_MAX: usize = 2;
@@ -43,6 +43,13 @@ pub(crate) struct Shown {
     pub(crate) log: SecretLog,
 }
 
+/// Files, and their ETag.
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub(crate) answer: GenerateResponse,
+    pub(crate) etag: String,
+}
+
 /// Makes files.
 #[derive(Clone, Debug)]
 pub(crate) struct Maker {
@@ -67,11 +74,7 @@ impl Maker {
     ///
     /// # Errors
     /// `NotFound` for a name that is neither, `Invalid` for an option or a template that cannot be taken, `Overloaded` without a turn.
-    pub(crate) async fn make(
-        &self,
-        request: GenerateRequest,
-        asked: Asked,
-    ) -> Result<GenerateResponse, Error> {
+    pub(crate) async fn make(&self, request: GenerateRequest, asked: Asked) -> Result<Made, Error> {
         let state = self.store.state();
         let source = Source::of(&state, &request.target)?;
         let options = options(&source, &request.option)?;
@@ -160,7 +163,7 @@ fn render(
     source: &Source,
     options: &Options,
     asked: &Asked,
-) -> Result<GenerateResponse, Error> {
+) -> Result<Made, Error> {
     let view = view(state, asked)?;
     let files = match source {
         Source::Target(target) => configurator::render(target, &view, options).map_err(told)?,
@@ -173,9 +176,10 @@ fn render(
         path: file.path,
         revision,
     });
-    Ok(GenerateResponse {
-        files: files.collect(),
-        revision,
+    let files: Vec<GeneratedFile> = files.collect();
+    Ok(Made {
+        etag: etag::of(&files),
+        answer: GenerateResponse { files, revision },
     })
 }
 

@@ -44,7 +44,10 @@ pub use ipv6_net::Ipv6Net;
 pub use mac_addr::MacAddr;
 pub use nearest::{did_you_mean, nearest, slips};
 pub use nid::Nid;
-pub use node_expression::{NODE_EXPRESSION_BYTES_MAX, NODE_NAMES_MAX, NodeExpression, NodeExpressionError};
+pub use node_expression::{
+    ExpressionWork, NODE_EXPRESSION_BYTES_MAX, NODE_NAMES_BYTES_MAX, NODE_NAMES_MAX, NodeExpression,
+    NodeExpressionError,
+};
 pub use node_names::{NodeNames, fold_names};
 pub use node_set::{NODE_SET_LENGTH_MAX, NodeSet};
 pub use node_state::NodeState;

@@ -13,12 +13,17 @@ use crate::NodeNames;
 
 pub use error::NodeExpressionError;
 
+use crate::node_names::Index;
 use term::Term;
 
 /// Longest expression accepted, in bytes.
 pub const NODE_EXPRESSION_BYTES_MAX: usize = 64 * 1024;
 /// Names that the parts of an expression may mean in all, those of its groups included.
 pub const NODE_NAMES_MAX: usize = 1_000_000;
+/// Bytes of all names and groups that an expression spells.
+pub const NODE_NAMES_BYTES_MAX: usize = 64 << 20;
+/// Bytes of names that are held against names with `*` or `?`, where nobody else has bounded it: a few seconds.
+const COMPARED_BYTES_MAX: usize = 4_000_000_000;
 
 /// Names and groups of names, and what is done with them from left to right: `,` or a blank adds, `!` takes away, `&`
 /// leaves those that are in both, `^` those that are in one of both.
@@ -34,6 +39,17 @@ pub const NODE_NAMES_MAX: usize = 1_000_000;
 pub struct NodeExpression {
     text: String,
     steps: Vec<(Operator, Term)>,
+    /// That were written out when it was read.
+    numbers: usize,
+}
+
+/// What an expression is about to do, at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExpressionWork {
+    /// Names that are spelled, and groups that are asked for.
+    pub names: usize,
+    /// Bytes that are made, or compared.
+    pub bytes: usize,
 }
 
 /// What is done with the names so far and the next ones.
@@ -85,13 +101,35 @@ impl NodeExpression {
         group: &mut dyn FnMut(&str) -> Result<NodeNames, String>,
         meant: &mut dyn FnMut(NodeNames) -> Result<NodeNames, String>,
     ) -> Result<NodeNames, NodeExpressionError> {
+        let mut left = COMPARED_BYTES_MAX;
+        self.expand_within(group, meant, &mut |work| {
+            let rest = left.checked_sub(work.bytes);
+            left = rest.ok_or("so many names with * or ? take too long: write fewer, or shorter ranges")?;
+            Ok(())
+        })
+    }
+
+    /// The same for an expression of somebody who is not trusted: `allow` is told of all work before it is done, but for what `group`
+    /// and `meant` do.
+    ///
+    /// # Errors
+    /// As [`expand_as`](Self::expand_as), and what `allow` says.
+    pub fn expand_within(
+        &self,
+        group: &mut dyn FnMut(&str) -> Result<NodeNames, String>,
+        meant: &mut dyn FnMut(NodeNames) -> Result<NodeNames, String>,
+        allow: &mut dyn FnMut(ExpressionWork) -> Result<(), String>,
+    ) -> Result<NodeNames, NodeExpressionError> {
+        let refused = |at, problem| NodeExpressionError::new(&self.text, at, problem);
+        allow(self.read_work()).map_err(|problem| refused(0, problem))?;
         let mut found = NodeNames::default();
         let mut left = NODE_NAMES_MAX;
         for (operator, term) in &self.steps {
-            let refused = |problem| NodeExpressionError::new(&self.text, term.at(), problem);
+            let refused = |problem| refused(term.at(), problem);
+            allow(term.work()).map_err(refused)?;
             let names = match term.is_spelled() {
                 true => meant(term.names()),
-                false => term.resolved(group),
+                false => term.resolved(group, allow),
             };
             let names = names.map_err(refused)?;
             left = left.checked_sub(names.len()).ok_or_else(|| refused(too_many()))?;
@@ -103,6 +141,14 @@ impl NodeExpression {
             };
         }
         Ok(found)
+    }
+
+    /// What was done when it was read. That is bounded, and told with the rest for those who read many.
+    fn read_work(&self) -> ExpressionWork {
+        ExpressionWork {
+            names: 0,
+            bytes: self.text.len() + self.numbers * size_of::<Index>(),
+        }
     }
 
     /// The names that are spelled in it, whatever is done with them: neither groups nor names with `*` or `?`.
@@ -133,11 +179,11 @@ impl FromStr for NodeExpression {
     type Err = NodeExpressionError;
 
     fn from_str(text: &str) -> Result<Self, NodeExpressionError> {
-        let steps =
-            parse::steps(text).map_err(|(at, problem)| NodeExpressionError::new(text, at, problem))?;
+        let read = parse::steps(text).map_err(|(at, problem)| NodeExpressionError::new(text, at, problem))?;
         Ok(Self {
             text: text.to_owned(),
-            steps,
+            steps: read.steps,
+            numbers: read.numbers,
         })
     }
 }
@@ -284,6 +330,91 @@ mod tests {
         let mut big = |_: &str| Ok((0..400_000).map(|n| format!("n{n}")).collect());
         let groups: NodeExpression = groups.parse().unwrap();
         assert!(groups.expand(&mut big).is_err());
+    }
+
+    /// Each bracket for itself is allowed; nothing is written out of those behind it.
+    #[test]
+    fn brackets_are_bounded_together() {
+        let many = format!("a{}", "[0-999999]b".repeat(5000));
+        assert!(folded(&many).unwrap_err().contains("1000000 names"));
+        let again = vec!["[0-9999]".replace("9999", "9999,0-9999"); 60].join("a");
+        assert!(folded(&again).unwrap_err().contains("1000000 names"));
+        let same = format!("n[{}7]", "0-999,".repeat(1001));
+        assert!(folded(&same).unwrap_err().contains("1000000 names"));
+    }
+
+    /// A long name a million times is no long text.
+    #[test]
+    fn bytes_of_names_are_bounded() {
+        let long = "a".repeat(60_000);
+        let message = folded(&format!("{long}[1-2000]")).unwrap_err();
+        assert!(message.contains("longer than 64 MiB in all"), "{message}");
+        let several = vec![format!("{}[1-999]", "a".repeat(10_000)); 6].join(",");
+        assert!(several.len() < NODE_EXPRESSION_BYTES_MAX);
+        assert!(
+            folded(&several.replace("1-999", "1-1200"))
+                .unwrap_err()
+                .contains("64 MiB")
+        );
+        assert!(several.parse::<NodeExpression>().is_ok());
+    }
+
+    /// What `allow` was told of before it said no, and what was asked for until then.
+    fn told(text: &str, at_most: usize) -> (Vec<ExpressionWork>, usize, Result<usize, String>) {
+        let (mut told, mut asked) = (Vec::new(), 0);
+        let expression: NodeExpression = text.parse().unwrap();
+        let mut group = |name: &str| {
+            asked += 1;
+            groups(name)
+        };
+        let names = expression.expand_within(&mut group, &mut Ok, &mut |work: ExpressionWork| {
+            told.push(work);
+            match told.len() <= at_most {
+                true => Ok(()),
+                false => Err("no more".to_owned()),
+            }
+        });
+        let names = names.map(|names| names.len()).map_err(|error| error.problem);
+        (told, asked, names)
+    }
+
+    #[test]
+    fn work_is_told_before_it_is_done() {
+        let work = |names, bytes| ExpressionWork { names, bytes };
+        let (read, spelled) = (work(0, 10 + 3 * 16), work(3, 6));
+        // six names of 15 bytes against three masks
+        let (masks, compared) = (work(3, 9), work(0, 45));
+        assert_eq!(
+            told("n[1-3],xyz", 9),
+            (vec![work(0, 58), spelled, work(1, 3)], 0, Ok(4))
+        );
+        assert_eq!(
+            told("n[1-3]*,*?", 9).0,
+            [read, masks, compared, work(1, 2), work(0, 15)]
+        );
+        let stopped = Err("no more".to_owned());
+        assert_eq!(told("n[1-3]*,*?", 0), (vec![read], 0, stopped.clone()));
+        assert_eq!(told("n[1-3]*,*?", 1), (vec![read, masks], 0, stopped.clone()));
+        assert_eq!(
+            told("n[1-3]*,*?", 2),
+            (vec![read, masks, compared], 1, stopped.clone())
+        );
+        assert_eq!(told("@rack[1-2]", 1).1, 0);
+        assert_eq!(
+            told("@rack[1-2]", 2),
+            (vec![work(0, 10 + 2 * 16), work(2, 12)], 2, Ok(5))
+        );
+    }
+
+    /// A million wildcards and ten thousand nodes would take minutes.
+    #[test]
+    fn names_held_against_wildcards_are_bounded() {
+        let mut many = |_: &str| Ok((0..10_000).map(|n| format!("n{n}")).collect());
+        let expression: NodeExpression = "*[1-1000000]".parse().unwrap();
+        let message = expression.expand(&mut many).unwrap_err().problem;
+        assert!(message.contains("take too long: write fewer"), "{message}");
+        let few: NodeExpression = "n[1-9]*".parse().unwrap();
+        assert_eq!(few.expand(&mut many).unwrap().len(), 9_999);
     }
 
     proptest! {

@@ -57,8 +57,8 @@ impl KeptFile {
 impl Version {
     /// Whether this version put these bytes there.
     pub(crate) fn wrote(&self, destination: &Path, bytes: &[u8]) -> bool {
-        let of = self.files.iter().find(|file| file.destination == destination);
-        of.is_some_and(|file| file.is(bytes))
+        let mut of = self.files.iter().filter(|file| file.destination == destination);
+        of.any(|file| file.is(bytes))
     }
 }
 
@@ -76,12 +76,35 @@ pub(crate) struct Index {
     /// Files were replaced, and the hook has not yet succeeded.
     #[serde(default)]
     pub(crate) reload_pending: bool,
+    /// What is being put in place. It is still here after a process was killed: each of its files is there, or the one before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) replacing: Option<Version>,
 }
 
 impl Index {
     /// The version in place.
     pub(crate) fn current(&self) -> Option<&Version> {
         self.named(self.current.as_deref()?)
+    }
+
+    /// What we have written where: the version in place, and the files of one that was being put there when the process was killed.
+    pub(crate) fn written(&self) -> Option<Version> {
+        match (self.current(), &self.replacing) {
+            (None, replacing) => replacing.clone(),
+            (Some(current), None) => Some(current.clone()),
+            (Some(current), Some(replacing)) => Some(Version {
+                secret: current.secret || replacing.secret,
+                files: [current.files.as_slice(), &replacing.files].concat(),
+                ..current.clone()
+            }),
+        }
+    }
+
+    /// What files were before they were taken over, if the process was killed before all of them were.
+    pub(crate) fn half_adopted(&self) -> Option<&Version> {
+        let last = self.versions.last()?;
+        let is_half = last.revision == 0 && self.current.as_ref() != Some(&last.id);
+        is_half.then_some(last)
     }
 
     pub(crate) fn named(&self, id: &str) -> Option<&Version> {
@@ -169,6 +192,54 @@ mod tests {
     fn the_first_version_has_none_before_it() {
         assert!(index(&["5"], 9).before_current().is_none());
         assert!(Index::default().before_current().is_none());
+    }
+
+    /// It is over as soon as a version stands behind what was kept, or that is in place again.
+    #[test]
+    fn an_adoption_is_half_done_until_its_version_is_there() {
+        let mut index = index(&["5"], 9);
+        assert_eq!(index.half_adopted(), None);
+        index.versions.push(version(BEFORE));
+        assert_eq!(index.half_adopted().unwrap().id, BEFORE);
+        let mut back = index.clone();
+        back.current = Some(BEFORE.to_owned());
+        assert_eq!(back.half_adopted(), None);
+        index.add(version("6"), 9);
+        assert_eq!(index.half_adopted(), None);
+    }
+
+    #[test]
+    fn files_that_were_being_replaced_are_ours_in_both_states() {
+        let with = |id: &str, bytes: &[u8], secret| Version {
+            files: vec![KeptFile::new(Path::new("/a"), "a", bytes)],
+            secret,
+            ..version(id)
+        };
+        let mut index = Index::default();
+        assert_eq!(index.written(), None);
+        index.replacing = Some(with("6", b"new", true));
+        assert!(index.written().unwrap().wrote(Path::new("/a"), b"new"));
+        index.add(with("5", b"old", false), 9);
+        let written = index.written().unwrap();
+        assert!(written.wrote(Path::new("/a"), b"new") && written.wrote(Path::new("/a"), b"old"));
+        assert!(!written.wrote(Path::new("/a"), b"other") && written.secret);
+        index.replacing = None;
+        assert!(!index.written().unwrap().wrote(Path::new("/a"), b"new"));
+    }
+
+    /// Those that were written before there was `replacing` are read, and none is written where there is nothing to say.
+    #[test]
+    fn an_index_says_what_is_being_replaced_only_while_it_is() {
+        let text = r#"{"versions":[],"current":null,"held":false,"reloadPending":false}"#;
+        let index: Index = serde_json::from_str(text).unwrap();
+        assert_eq!(index, Index::default());
+        assert_eq!(serde_json::to_string(&index).unwrap(), text);
+        let busy = Index {
+            replacing: Some(version("5")),
+            ..Index::default()
+        };
+        let text = serde_json::to_string(&busy).unwrap();
+        assert_eq!(serde_json::from_str::<Index>(&text).unwrap(), busy);
     }
 
     /// A file without a header is ours as long as nobody has touched it.

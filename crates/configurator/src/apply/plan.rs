@@ -156,7 +156,7 @@ impl Plan {
             .map(|place| place.destination.as_path())
             .collect();
         let gone = last.into_iter().flat_map(|last| &last.files);
-        let gone: Vec<PathBuf> = gone
+        let gone: BTreeSet<PathBuf> = gone
             .map(|file| file.destination.clone())
             .filter(|destination| !stay.contains(destination.as_path()))
             // the configuration names another place now: what is there is nobody's business any more

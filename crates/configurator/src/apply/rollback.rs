@@ -22,7 +22,7 @@ pub fn roll_back(set: &FileSet, to: Option<&str>, state: &Locked<'_>) -> Result<
         there_are: index.names(),
     })?;
     let texts = state.texts(&set.name, &version)?;
-    let plan = Plan::back_to(set, &version, texts, index.current())?;
+    let plan = Plan::back_to(set, &version, texts, index.written().as_ref())?;
     let commit = Commit {
         set,
         plan,

@@ -1,5 +1,8 @@
 //! One set of files, from rendered to in place and read.
 
+#[cfg(test)]
+mod killed;
+
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -69,7 +72,8 @@ pub struct Changed {
 /// # Errors
 /// A destination that is not to be replaced.
 pub fn plan(set: &FileSet, rendered: &Rendered, state: &StateDir, adopt: bool) -> Result<Plan, ApplyError> {
-    Plan::of(set, rendered, state.index(&set.name)?.current(), adopt)
+    let written = state.index(&set.name)?.written();
+    Plan::of(set, rendered, written.as_ref(), adopt)
 }
 
 /// Checks the files by the programs that read them, in a temporary folder; what could not be checked.
@@ -97,7 +101,7 @@ pub fn apply(
     if index.held && !wish.release {
         return Ok(Applied::new(set, rendered.revision, Outcome::Held));
     }
-    let plan = Plan::of(set, rendered, index.current(), wish.adopt)?;
+    let plan = Plan::of(set, rendered, index.written().as_ref(), wish.adopt)?;
     let back_to = None;
     let commit = Commit {
         set,
@@ -137,24 +141,52 @@ impl Commit<'_> {
     }
 
     fn replace(&self, index: &mut Index) -> Result<Vec<String>, ApplyError> {
-        let name = &self.set.name;
         let stage = Stage::of(self.set, &self.plan, self.set.folder())?;
         let notes = super::check::all(self.set, &self.plan, &stage.new_dir())?;
         let before = index.clone();
-        self.keep_foreign(index)?;
-        if self.set.reload.is_some() {
-            // before anything is replaced: whoever is killed between that and the hook owes it
-            index.reload_pending = true;
-            self.state.write_index(name, index)?;
-        }
-        let replaced = Replaced::all(self.set, &self.plan, &stage).inspect_err(|_| {
-            // a hook that is not due does no harm, an index that cannot be written is told by the next apply
-            let _ = self.state.write_index(name, &before);
-        })?;
+        self.announce(index)?;
+        let replaced = Replaced::all(self.set, &self.plan, &stage);
+        let replaced = replaced.inspect_err(|error| self.call_off(&before, index, error))?;
         match self.settle(index) {
             Ok(()) => Ok(notes),
-            Err(error) => Err(replaced.undo(error)),
+            Err(error) => {
+                let error = replaced.undo(error);
+                self.call_off(&before, index, &error);
+                Err(error)
+            }
         }
+    }
+
+    /// Writes down what is about to happen, before anything is replaced: whoever is killed half way owes the hook, knows which files
+    /// are ours, and can have back what was there before.
+    fn announce(&self, index: &mut Index) -> Result<(), ApplyError> {
+        let before = index.clone();
+        self.keep_foreign(index)?;
+        index.reload_pending |= self.set.reload.is_some();
+        index.replacing = Some(self.planned(index));
+        let written = self.state.write_index(&self.set.name, index);
+        written.inspect_err(|_| self.forget_new(&before, index))
+    }
+
+    /// Nothing is replaced, so nothing was announced. Where files could not be put back it stays: what was there before is wanted then.
+    fn call_off(&self, before: &Index, index: &Index, error: &ApplyError) {
+        if matches!(error, ApplyError::HalfDone { .. }) {
+            return;
+        }
+        // an index that says too much does no harm: a hook that is not due, a version that is in place anyway
+        if self.state.write_index(&self.set.name, before).is_ok() {
+            self.forget_new(before, index);
+        }
+    }
+
+    /// Forgets the versions that were not there before.
+    fn forget_new(&self, before: &Index, index: &Index) {
+        let versions = index.versions.iter().map(|version| &version.id);
+        let new: Vec<String> = versions
+            .filter(|id| before.named(id).is_none())
+            .cloned()
+            .collect();
+        self.state.forget(&self.set.name, &new);
     }
 
     /// Remembers what is in place now.
@@ -167,6 +199,7 @@ impl Commit<'_> {
             None => self.remember(index)?,
         };
         index.held = self.back_to.is_some();
+        index.replacing = None;
         self.state.write_index(&self.set.name, index)?;
         // not before: an index that names what is gone could bring none of it back
         self.state.forget(&self.set.name, &old);
@@ -182,8 +215,9 @@ impl Commit<'_> {
         };
         match known {
             false => self.settle(index),
-            true if index.held != self.back_to.is_some() => {
+            true if index.held != self.back_to.is_some() || index.replacing.is_some() => {
                 index.held = self.back_to.is_some();
+                index.replacing = None;
                 self.state.write_index(&self.set.name, index)
             }
             true => Ok(()),
@@ -193,12 +227,18 @@ impl Commit<'_> {
     /// Before a file is replaced that this program has not written, the whole set is kept as it is: whoever goes back to that wants
     /// the files beside it, too.
     fn keep_foreign(&self, index: &mut Index) -> Result<(), ApplyError> {
-        let last = index.current();
-        let is_foreign = |change: &Change| {
+        let written = index.written();
+        let last = written.as_ref();
+        // an adoption that was killed has kept it: what it has replaced since is no file of before
+        let half_adopted = index.half_adopted();
+        let is_unkept = |change: &Change| {
             let present = change.present.as_ref();
-            present.is_some_and(|present| !is_ours(&change.destination, present, last))
+            present.is_some_and(|present| {
+                !is_ours(&change.destination, present, last)
+                    && !half_adopted.is_some_and(|kept| kept.wrote(&change.destination, &present.bytes))
+            })
         };
-        if !self.plan.changes.iter().any(is_foreign) {
+        if !self.plan.changes.iter().any(is_unkept) {
             return Ok(());
         }
         let (mut files, mut texts) = (Vec::new(), Vec::new());
@@ -246,17 +286,22 @@ impl Commit<'_> {
 
     /// Keeps the files of the plan as the current version; the names of those that are not kept any more.
     fn remember(&self, index: &mut Index) -> Result<Vec<String>, ApplyError> {
+        let version = self.planned(index);
+        self.state
+            .keep(&self.set.name, &version, &self.plan, index.current())?;
+        Ok(index.add(version, self.state.keeps()))
+    }
+
+    /// The files of the plan as a version.
+    fn planned(&self, index: &Index) -> Version {
         let files = self.plan.places.iter();
         let files = files.map(|place| KeptFile::new(&place.destination, &place.path, place.text.as_bytes()));
-        let version = Self::version(
+        Self::version(
             index.new_id(self.plan.revision),
             self.plan.revision,
             self.plan.secret,
             files.collect(),
-        );
-        self.state
-            .keep(&self.set.name, &version, &self.plan, index.current())?;
-        Ok(index.add(version, self.state.keeps()))
+        )
     }
 
     fn version(id: String, revision: u64, secret: bool, files: Vec<KeptFile>) -> Version {

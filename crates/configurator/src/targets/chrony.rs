@@ -97,6 +97,7 @@ fn host<'a>(option: &str, word: &'a str) -> Result<&'a str, Error> {
 mod tests {
     use super::*;
     use crate::Subnet;
+    use crate::testing::{behind_header, files};
 
     fn view() -> View {
         let subnet = |cidr: &str, ntp: &[&str]| Subnet {
@@ -114,10 +115,9 @@ mod tests {
     }
 
     fn rendered(view: &View, values: &[(&str, &str)]) -> Result<Vec<String>, Error> {
-        let values = values.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-        let files = crate::render(&TARGET, view, &Options::new(values))?;
-        let behind = |file: File| format!("{}\n{}", file.path, file.body.split_once('\n').unwrap().1);
-        Ok(files.into_iter().map(behind).collect())
+        let files = files("chrony", view, values)?;
+        let behind = |file: &File| format!("{}\n{}", file.path, behind_header(file));
+        Ok(files.iter().map(behind).collect())
     }
 
     #[test]

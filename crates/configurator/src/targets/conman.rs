@@ -147,6 +147,7 @@ fn quotable<'a>(option: &str, value: &'a str) -> Result<&'a str, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::rendered;
 
     fn view() -> View {
         let node = |xname: &str, name: &str, bmc: Option<&str>| Node {
@@ -176,17 +177,10 @@ mod tests {
         }
     }
 
-    fn rendered(view: &View, values: &[(&str, &str)]) -> Result<String, Error> {
-        let values = values.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-        let files = crate::render(&TARGET, view, &Options::new(values))?;
-        let (_, behind) = files[0].body.split_once('\n').unwrap();
-        Ok(behind.to_owned())
-    }
-
     #[test]
     fn a_console_leads_to_the_nodes_controller() {
         assert_eq!(
-            rendered(&view(), &[]).unwrap(),
+            rendered("conman", &view(), &[]).unwrap(),
             "server keepalive=ON\n\
              server logdir=\"/var/log/conman\"\n\
              global log=\"console.%N\"\n\
@@ -199,6 +193,7 @@ mod tests {
     #[test]
     fn a_device_may_be_any_program() {
         let text = rendered(
+            "conman",
             &view(),
             &[
                 ("device", "/usr/bin/chamois console {xname}"),
@@ -219,7 +214,7 @@ mod tests {
 
     #[test]
     fn the_user_of_a_controller_can_be_named() {
-        let text = rendered(&view(), &[("console-options", "ipmiopts=\"U:{user}\"")]).unwrap();
+        let text = rendered("conman", &view(), &[("console-options", "ipmiopts=\"U:{user}\"")]).unwrap();
         assert!(
             text.contains("dev=\"ipmi:10.2.0.1\" ipmiopts=\"U:root\"\n"),
             "{text}"
@@ -231,9 +226,10 @@ mod tests {
     fn a_value_that_would_end_its_quotes_is_refused() {
         let mut view = view();
         view.bmcs[0].user = "a\"\nconsole name=\"b".to_owned();
-        let refused = rendered(&view, &[]).unwrap_err().to_string();
+        let refused = rendered("conman", &view, &[]).unwrap_err().to_string();
         assert!(refused.contains("of x0c0s0b0n0 cannot be written"), "{refused}");
-        let refused = |values: &[(&str, &str)]| rendered(&self::view(), values).unwrap_err().to_string();
+        let refused =
+            |values: &[(&str, &str)]| rendered("conman", &self::view(), values).unwrap_err().to_string();
         assert!(refused(&[("device", "a\"b")]).starts_with("option device: "));
         assert!(refused(&[("device", "{nid}")]).contains("there is no {nid}"));
         assert!(refused(&[("log", "a\"")]).starts_with("option log: "));

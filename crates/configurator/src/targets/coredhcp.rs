@@ -102,6 +102,21 @@ fn render(view: &View, options: &Options) -> Result<Vec<File>, Error> {
         subnet.gateway.unwrap_or(IpAddr::V4(server))
     );
     let _ = writeln!(body, "    - netmask: {}", network.mask());
+    if let Some(mtu) = subnet.mtu {
+        let _ = writeln!(body, "    - mtu: {mtu}");
+    }
+    if !subnet.options.is_empty() {
+        let codes: Vec<String> = subnet
+            .options
+            .iter()
+            .map(|option| option.code.to_string())
+            .collect();
+        let _ = writeln!(
+            body,
+            "    # CoreDHCP has no plugin for options by their number: {} left out",
+            codes.join(", ")
+        );
+    }
     add_coresmd(&mut body, subnet, server, options)?;
     add_bootloop(&mut body, subnet, options)?;
     Ok(vec![File::new("coredhcp.yaml", body)])
@@ -198,6 +213,7 @@ fn word<'a>(option: &str, value: &'a str) -> Result<&'a str, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::RawOption;
 
     fn subnet(cidr: &str) -> Subnet {
         Subnet {
@@ -210,6 +226,13 @@ mod tests {
                 ("10.1.8.1".parse().unwrap(), "10.1.8.8".parse().unwrap()),
             ],
             lease_seconds: 3600,
+            mtu: Some(9000),
+            options: [43, 150]
+                .map(|code| RawOption {
+                    code,
+                    hex: "0a010001".to_owned(),
+                })
+                .to_vec(),
             ..Subnet::default()
         }
     }
@@ -219,10 +242,7 @@ mod tests {
             subnets,
             ..View::default()
         };
-        let values = values.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-        let files = crate::render(&TARGET, &view, &Options::new(values))?;
-        let (_, behind) = files[0].body.split_once('\n').unwrap();
-        Ok(behind.to_owned())
+        crate::testing::rendered(NAME, &view, values)
     }
 
     #[test]
@@ -236,6 +256,8 @@ mod tests {
     - dns: 10.1.0.2 10.1.0.3
     - router: 10.1.0.1
     - netmask: 255.255.0.0
+    - mtu: 9000
+    # CoreDHCP has no plugin for options by their number: 43, 150 left out
     - coresmd: |
         svc_base_uri=https://localhost:8443
         ipxe_base_uri=http://10.1.0.1:8081
@@ -252,7 +274,7 @@ mod tests {
 "
         );
         let yaml: serde_yaml_ng::Value = serde_yaml_ng::from_str(&text).unwrap();
-        assert_eq!(yaml["server4"]["plugins"].as_sequence().map(Vec::len), Some(6));
+        assert_eq!(yaml["server4"]["plugins"].as_sequence().map(Vec::len), Some(7));
     }
 
     #[test]

@@ -1,27 +1,20 @@
 //! dnsmasq: ranges, options and reservations of DHCP, and names if it is asked for them.
 
+mod raw_options;
+
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use model::Ipv4Net;
-use proto::watch::v1::object::Kind;
 
-use crate::fixed_hosts::fixed_hosts;
+use crate::fixed_hosts::{FIXED_HOSTS_READ, fixed_hosts};
 use crate::network_boot::{BOOT_SCRIPT, BOOT_SERVER, IPXE_OPTION, LOADERS, NetworkBoot, network_boot};
 use crate::{Check, Error, File, OptionSpec, Options, Subnet, Target, View, header};
 
 pub(crate) const TARGET: Target = Target {
     name: "dnsmasq",
     summary: "dnsmasq.d/chamois.conf: subnets, pools and reservations of DHCP",
-    reads: &[
-        Kind::Component,
-        Kind::EthernetInterface,
-        Kind::RedfishEndpoint,
-        Kind::Subnet,
-        Kind::DhcpPolicy,
-        Kind::InstanceInfo,
-        Kind::ClusterDefaults,
-    ],
+    reads: FIXED_HOSTS_READ,
     options: &[
         BOOT_SERVER,
         BOOT_SCRIPT,
@@ -47,11 +40,12 @@ fn render(view: &View, options: &Options) -> Result<Vec<File>, Error> {
     if options.flag("authoritative")? {
         body.push_str("dhcp-authoritative\n");
     }
+    let boot = network_boot(options)?;
     for subnet in &view.subnets {
-        add_subnet(&mut body, subnet);
+        add_subnet(&mut body, subnet, boot.is_some());
     }
-    if let Some(boot) = network_boot(options)? {
-        add_boot(&mut body, &boot);
+    if let Some(boot) = &boot {
+        add_boot(&mut body, boot);
     }
     for host in fixed_hosts(view) {
         let _ = write!(body, "dhcp-host={},{}", host.mac, host.address);
@@ -66,7 +60,7 @@ fn render(view: &View, options: &Options) -> Result<Vec<File>, Error> {
     Ok(vec![File::new("dnsmasq.d/chamois.conf", body)])
 }
 
-fn add_subnet(body: &mut String, subnet: &Subnet) {
+fn add_subnet(body: &mut String, subnet: &Subnet, boots: bool) {
     let Ok(network) = subnet.cidr.parse::<Ipv4Net>() else {
         return;
     };
@@ -92,6 +86,10 @@ fn add_subnet(body: &mut String, subnet: &Subnet) {
     if !subnet.domain.is_empty() {
         let _ = writeln!(body, "dhcp-option=tag:{tag},option:domain-name,{}", subnet.domain);
     }
+    if let Some(mtu) = subnet.mtu {
+        let _ = writeln!(body, "dhcp-option=tag:{tag},option:mtu,{mtu}");
+    }
+    raw_options::add(body, subnet, boots);
 }
 
 fn comma(addresses: &[IpAddr]) -> String {
@@ -125,7 +123,8 @@ fn add_names(body: &mut String, view: &View) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Interface, Node};
+    use crate::testing::rendered;
+    use crate::{Interface, Node, RawOption};
 
     fn view() -> View {
         View {
@@ -146,35 +145,42 @@ mod tests {
                 domain: "cluster.example".to_owned(),
                 pools: vec![("10.1.9.1".parse().unwrap(), "10.1.9.8".parse().unwrap())],
                 lease_seconds: 3600,
+                mtu: Some(9000),
+                options: vec![
+                    RawOption {
+                        code: 43,
+                        hex: "0104ff".to_owned(),
+                    },
+                    RawOption {
+                        code: 224,
+                        hex: "07".to_owned(),
+                    },
+                ],
                 ..Subnet::default()
             }],
             ..View::default()
         }
     }
 
-    fn rendered(values: &[(&str, &str)]) -> Result<String, Error> {
-        let values = values.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-        let files = crate::render(&TARGET, &view(), &Options::new(values))?;
-        let (_, behind) = files[0].body.split_once('\n').unwrap();
-        Ok(behind.to_owned())
-    }
-
     #[test]
     fn a_subnet_has_its_nodes_and_its_pool() {
         assert_eq!(
-            rendered(&[]).unwrap(),
+            rendered("dnsmasq", &view(), &[]).unwrap(),
             "dhcp-range=set:10-1-0-0-16,10.1.0.0,static,255.255.0.0,3600\n\
              dhcp-range=set:10-1-0-0-16,10.1.9.1,10.1.9.8,255.255.0.0\n\
              dhcp-option=tag:10-1-0-0-16,option:router,10.1.0.1\n\
              dhcp-option=tag:10-1-0-0-16,option:dns-server,10.1.0.2,10.1.0.3\n\
              dhcp-option=tag:10-1-0-0-16,option:domain-name,cluster.example\n\
+             dhcp-option=tag:10-1-0-0-16,option:mtu,9000\n\
+             dhcp-option=tag:10-1-0-0-16,43,01:04:ff\n\
+             dhcp-option=tag:10-1-0-0-16,224,7b\n\
              dhcp-host=02:00:00:00:00:01,10.1.2.1,nid1\n"
         );
     }
 
     #[test]
     fn firmware_is_given_ipxe_and_ipxe_its_script() {
-        let text = rendered(&[("boot-server", "10.1.0.1")]).unwrap();
+        let text = rendered("dnsmasq", &view(), &[("boot-server", "10.1.0.1")]).unwrap();
         let lines: Vec<&str> = text
             .lines()
             .filter(|line| line.starts_with("dhcp-boot"))
@@ -190,11 +196,22 @@ mod tests {
         );
     }
 
+    /// As Chamois' own server has it: who is given something to boot gets no vendor's options beside it.
+    #[test]
+    fn options_of_a_network_boot_are_for_those_who_boot_nothing() {
+        let text = rendered("dnsmasq", &view(), &[("boot-server", "10.1.0.1")]).unwrap();
+        assert!(!text.contains(",43,"), "{text}");
+        assert!(
+            text.contains(",224,7b\n") && text.contains("option:mtu,9000\n"),
+            "{text}"
+        );
+    }
+
     #[test]
     fn names_and_authority_are_for_the_asking() {
-        let text = rendered(&[("dns", "true"), ("authoritative", "true")]).unwrap();
+        let text = rendered("dnsmasq", &view(), &[("dns", "true"), ("authoritative", "true")]).unwrap();
         assert!(text.starts_with("dhcp-authoritative\n"), "{text}");
         assert!(text.ends_with("host-record=nid1,10.1.2.1\n"), "{text}");
-        assert!(rendered(&[("dns", "perhaps")]).is_err());
+        assert!(rendered("dnsmasq", &view(), &[("dns", "perhaps")]).is_err());
     }
 }

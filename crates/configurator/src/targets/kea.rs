@@ -4,25 +4,17 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use model::Ipv4Net;
-use proto::watch::v1::object::Kind;
 
-use crate::fixed_hosts::{FixedHost, fixed_hosts};
+use crate::fixed_hosts::{FIXED_HOSTS_READ, FixedHost, fixed_hosts};
 use crate::lines::{line, quoted};
 use crate::network_boot::{BOOT_SCRIPT, BOOT_SERVER, IPXE_OPTION, LOADERS, NetworkBoot, network_boot};
-use crate::{Check, Error, File, OptionSpec, Options, Subnet, Target, View, header};
+use crate::raw_option::RAW_OPTION_BYTES_MAX;
+use crate::{Check, Error, File, OptionSpec, Options, RawOption, Subnet, Target, View, header};
 
 pub(crate) const TARGET: Target = Target {
     name: "kea",
     summary: "kea/kea-dhcp4.conf: subnets, pools, options and reservations",
-    reads: &[
-        Kind::Component,
-        Kind::EthernetInterface,
-        Kind::RedfishEndpoint,
-        Kind::Subnet,
-        Kind::DhcpPolicy,
-        Kind::InstanceInfo,
-        Kind::ClusterDefaults,
-    ],
+    reads: FIXED_HOSTS_READ,
     options: &[
         OptionSpec {
             name: "interfaces",
@@ -66,6 +58,12 @@ fn render(view: &View, options: &Options) -> Result<Vec<File>, Error> {
         let name = host.name.unwrap_or(host.mac);
         let _ = writeln!(body, "// in none of the subnets: {name}, {}", host.address);
     }
+    for (subnet, option) in subnets.iter().flat_map(|(_, subnet)| too_long(subnet)) {
+        let _ = writeln!(
+            body,
+            "// {subnet}: option {option} is left out, it has more than {RAW_OPTION_BYTES_MAX} bytes"
+        );
+    }
     body.push_str("{\"Dhcp4\": {\n");
     let _ = writeln!(
         body,
@@ -82,7 +80,7 @@ fn render(view: &View, options: &Options) -> Result<Vec<File>, Error> {
     }
     let texts: Vec<String> = subnets
         .iter()
-        .map(|(network, subnet)| subnet_text(network, subnet, &hosts))
+        .map(|(network, subnet)| subnet_text(network, subnet, &hosts, boot.is_some()))
         .collect();
     let _ = writeln!(body, "  \"subnet4\": [{}]", texts.join(","));
     body.push_str("}}\n");
@@ -90,7 +88,7 @@ fn render(view: &View, options: &Options) -> Result<Vec<File>, Error> {
 }
 
 /// Leases refer to the id: it is the network's own number, so that it stays when other subnets come and go.
-fn subnet_text(network: &Ipv4Net, subnet: &Subnet, hosts: &[FixedHost<'_>]) -> String {
+fn subnet_text(network: &Ipv4Net, subnet: &Subnet, hosts: &[FixedHost<'_>], boots: bool) -> String {
     let mut text = String::from("\n    {");
     let _ = write!(
         text,
@@ -108,7 +106,7 @@ fn subnet_text(network: &Ipv4Net, subnet: &Subnet, hosts: &[FixedHost<'_>]) -> S
     let _ = write!(
         text,
         "\n     \"option-data\": [{}],",
-        option_data(subnet).join(",")
+        option_data(subnet, boots).join(",")
     );
     let own = hosts.iter().filter(|host| network.contains(host.address));
     let own: Vec<String> = own.map(reservation).collect();
@@ -116,7 +114,17 @@ fn subnet_text(network: &Ipv4Net, subnet: &Subnet, hosts: &[FixedHost<'_>]) -> S
     text
 }
 
-fn option_data(subnet: &Subnet) -> Vec<String> {
+/// Networks and numbers of the options that Kea is not told.
+fn too_long(subnet: &Subnet) -> impl Iterator<Item = (&str, u8)> {
+    let options = subnet.options.iter().filter(|option| is_too_long(option));
+    options.map(|option| (subnet.cidr.as_str(), option.code))
+}
+
+fn is_too_long(option: &RawOption) -> bool {
+    option.hex.len() > 2 * RAW_OPTION_BYTES_MAX
+}
+
+fn option_data(subnet: &Subnet, boots: bool) -> Vec<String> {
     let routers: Vec<IpAddr> = subnet.gateway.into_iter().collect();
     let all = [
         ("routers", &routers),
@@ -128,10 +136,20 @@ fn option_data(subnet: &Subnet) -> Vec<String> {
         (name, texts.join(", "))
     });
     let domain = [("domain-name", subnet.domain.clone())];
-    let given = addresses.chain(domain).filter(|(_, data)| !data.is_empty());
-    given
-        .map(|(name, data)| format!("\n       {{\"name\": \"{name}\", \"data\": {}}}", quoted(&data)))
-        .collect()
+    let mtu = subnet.mtu.map(|mtu| ("interface-mtu", mtu.to_string()));
+    let given = addresses.chain(domain).chain(mtu);
+    let named = given
+        .filter(|(_, data)| !data.is_empty())
+        .map(|(name, data)| format!("\n       {{\"name\": \"{name}\", \"data\": {}}}", quoted(&data)));
+    let raw = subnet.options.iter();
+    let raw = raw.filter(|option| !is_too_long(option) && !(boots && option.is_for_boot()));
+    let raw = raw.map(|option| {
+        let (code, hex) = (option.code, &option.hex);
+        format!(
+            "\n       {{\"code\": {code}, \"space\": \"dhcp4\", \"csv-format\": false, \"data\": \"{hex}\"}}"
+        )
+    });
+    named.chain(raw).collect()
 }
 
 fn reservation(host: &FixedHost<'_>) -> String {
@@ -175,7 +193,13 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::testing::body;
     use crate::{Interface, Node};
+
+    fn raw(code: u8, hex: &str) -> RawOption {
+        let hex = hex.to_owned();
+        RawOption { code, hex }
+    }
 
     fn view() -> View {
         let node = |name: &str, mac: &str, address: &str| Node {
@@ -199,6 +223,12 @@ mod tests {
                 domain: "cluster.example".to_owned(),
                 pools: vec![("10.1.9.1".parse().unwrap(), "10.1.9.8".parse().unwrap())],
                 lease_seconds: 3600,
+                mtu: Some(9000),
+                options: vec![
+                    raw(43, "0104ff"),
+                    raw(150, "0a010001"),
+                    raw(224, &"00".repeat(256)),
+                ],
                 ..Subnet::default()
             }],
             ..View::default()
@@ -207,10 +237,8 @@ mod tests {
 
     /// Comments, and what JSON says behind them.
     fn rendered(values: &[(&str, &str)]) -> (String, Value) {
-        let values = values.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-        let files = crate::render(&TARGET, &view(), &Options::new(values)).unwrap();
-        let (comments, json): (Vec<&str>, Vec<&str>) =
-            files[0].body.lines().partition(|line| line.starts_with("//"));
+        let text = body("kea", &view(), values);
+        let (comments, json): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.starts_with("//"));
         let json: Value = serde_json::from_str(&json.join("\n")).unwrap();
         (comments.join("\n"), json["Dhcp4"].clone())
     }
@@ -230,6 +258,9 @@ mod tests {
                         {"name": "routers", "data": "10.1.0.1"},
                         {"name": "ntp-servers", "data": "10.1.0.2, 10.1.0.3"},
                         {"name": "domain-name", "data": "cluster.example"},
+                        {"name": "interface-mtu", "data": "9000"},
+                        {"code": 43, "space": "dhcp4", "csv-format": false, "data": "0104ff"},
+                        {"code": 150, "space": "dhcp4", "csv-format": false, "data": "0a010001"},
                     ],
                     "reservations": [
                         {"hw-address": "02:00:00:00:00:01", "ip-address": "10.1.2.1", "hostname": "nid1"},
@@ -242,11 +273,35 @@ mod tests {
     /// Kea refuses a reservation outside of its subnet, and with it the whole file.
     #[test]
     fn a_host_outside_of_all_subnets_is_named() {
+        let comments = rendered(&[]).0;
         assert!(
-            rendered(&[])
-                .0
-                .ends_with("\n// in none of the subnets: nid2, 10.9.0.1")
+            comments.contains("\n// in none of the subnets: nid2, 10.9.0.1\n"),
+            "{comments}"
         );
+    }
+
+    /// Kea would split it on the wire from some version on; older ones refuse the file.
+    #[test]
+    fn an_option_that_is_too_long_is_named() {
+        let comments = rendered(&[]).0;
+        let told = "\n// 10.1.0.0/16: option 224 is left out, it has more than 255 bytes";
+        assert!(comments.ends_with(told), "{comments}");
+    }
+
+    /// As Chamois' own server has it: who is given something to boot gets no vendor's options beside it.
+    #[test]
+    fn options_of_a_network_boot_are_for_those_who_boot_nothing() {
+        let codes = |values: &[(&str, &str)]| -> Vec<Value> {
+            let (_, dhcp) = rendered(values);
+            let options = dhcp["subnet4"][0]["option-data"].as_array().unwrap().clone();
+            options
+                .iter()
+                .map(|option| option["code"].clone())
+                .filter(|code| !code.is_null())
+                .collect()
+        };
+        assert_eq!(codes(&[]), [json!(43), json!(150)]);
+        assert_eq!(codes(&[("boot-server", "10.1.0.1")]), [json!(150)]);
     }
 
     #[test]

@@ -141,6 +141,7 @@ fn quotable<'a>(option: &str, value: &'a str) -> Result<&'a str, Error> {
 mod tests {
     use super::*;
     use crate::Node;
+    use crate::testing::rendered;
 
     /// `nid4` shares the controller of `nid3`.
     fn view() -> View {
@@ -172,17 +173,10 @@ mod tests {
         }
     }
 
-    fn rendered(values: &[(&str, &str)]) -> Result<String, Error> {
-        let values = values.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-        let files = crate::render(&TARGET, &view(), &Options::new(values))?;
-        let (_, behind) = files[0].body.split_once('\n').unwrap();
-        Ok(behind.to_owned())
-    }
-
     #[test]
     fn a_node_is_switched_by_its_controller() {
         assert_eq!(
-            rendered(&[]).unwrap(),
+            rendered("powerman", &view(), &[]).unwrap(),
             "include \"/etc/powerman/ipmipower.dev\"\n\
              device \"ipmipower0\" \"ipmipower\" \"/usr/sbin/ipmipower -h 10.2.0.1,10.2.0.3 |&\"\n\
              node \"nid1\" \"ipmipower0\" \"10.2.0.1\"\n\
@@ -195,14 +189,18 @@ mod tests {
 
     #[test]
     fn another_program_knows_controllers_by_name() {
-        let text = rendered(&[
-            ("specification", "redfishpower-cray-windom"),
-            ("include", "/opt/windom.dev"),
-            ("command", "/usr/sbin/redfishpower -h {plugs} |&"),
-            ("plugs", "name"),
-            ("plugs-per-device", "2"),
-            ("listen", "0.0.0.0:10101"),
-        ]);
+        let text = rendered(
+            "powerman",
+            &view(),
+            &[
+                ("specification", "redfishpower-cray-windom"),
+                ("include", "/opt/windom.dev"),
+                ("command", "/usr/sbin/redfishpower -h {plugs} |&"),
+                ("plugs", "name"),
+                ("plugs-per-device", "2"),
+                ("listen", "0.0.0.0:10101"),
+            ],
+        );
         assert_eq!(
             text.unwrap(),
             "listen \"0.0.0.0:10101\"\n\
@@ -216,7 +214,7 @@ mod tests {
              # nid5: its controller is not known well enough\n"
         );
         assert!(
-            rendered(&[("plugs", "xname")])
+            rendered("powerman", &view(), &[("plugs", "xname")])
                 .unwrap()
                 .contains("node \"nid2\" \"ipmipower0\" \"b2\"\n")
         );
@@ -224,7 +222,8 @@ mod tests {
 
     #[test]
     fn what_powerman_cannot_take_is_named() {
-        let refused = |values: &[(&str, &str)]| rendered(values).unwrap_err().to_string();
+        let refused =
+            |values: &[(&str, &str)]| rendered("powerman", &view(), values).unwrap_err().to_string();
         assert!(refused(&[("plugs", "mac")]).contains("none of address, name, xname"));
         assert!(refused(&[("plugs-per-device", "0")]).contains("1 at least"));
         assert!(refused(&[("command", "a \"b\"")]).starts_with("option command: "));

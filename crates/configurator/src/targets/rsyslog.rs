@@ -212,8 +212,7 @@ mod tests {
     }
 
     fn files(values: &[(&str, &str)]) -> Result<Vec<File>, Error> {
-        let values = values.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-        crate::render(&TARGET, &view(), &Options::new(values))
+        crate::testing::files("rsyslog", &view(), values)
     }
 
     fn rows(file: &File) -> Vec<String> {
@@ -249,7 +248,7 @@ mod tests {
             ("protocols", "tcp"),
         ])
         .unwrap()[1];
-        let (_, behind) = config.body.split_once('\n').unwrap();
+        let behind = crate::testing::behind_header(config);
         assert_eq!(
             behind,
             "module(load=\"imtcp\")

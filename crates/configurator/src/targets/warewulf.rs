@@ -230,6 +230,7 @@ impl<'a> Writer<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::rendered;
     use crate::{Boot, Group, Subnet};
 
     fn interface(mac: &str, addresses: &[&str]) -> Interface {
@@ -284,17 +285,10 @@ mod tests {
         }
     }
 
-    fn rendered(view: &View, values: &[(&str, &str)]) -> Result<String, Error> {
-        let values = values.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-        let files = crate::render(&TARGET, view, &Options::new(values))?;
-        let (_, behind) = files[0].body.split_once('\n').unwrap();
-        Ok(behind.to_owned())
-    }
-
     #[test]
     fn a_node_has_devices_and_its_controller() {
         assert_eq!(
-            rendered(&view(), &[]).unwrap(),
+            rendered("warewulf", &view(), &[]).unwrap(),
             "nodeprofiles:
   default: {}
 nodes:
@@ -330,7 +324,7 @@ nodes:
             ("device", "eno1"),
             ("ipmi", "false"),
         ];
-        let text = rendered(&view(), &values).unwrap();
+        let text = rendered("warewulf", &view(), &values).unwrap();
         let yaml: serde_yaml_ng::Value = serde_yaml_ng::from_str(&text).unwrap();
         assert_eq!(yaml["nodeprofiles"]["default"]["image name"], "rocky-9");
         assert_eq!(yaml["nodeprofiles"]["gpu"]["comment"], "those: with GPUs");
@@ -348,6 +342,7 @@ nodes:
     #[test]
     fn version_4_5_has_its_own_words() {
         let text = rendered(
+            "warewulf",
             &view(),
             &[("format", "4.5"), ("image", "rocky-9"), ("kernel-args", "yes")],
         )
@@ -361,7 +356,7 @@ nodes:
             "{text}"
         );
         assert!(
-            rendered(&view(), &[("format", "3")])
+            rendered("warewulf", &view(), &[("format", "3")])
                 .unwrap_err()
                 .to_string()
                 .contains("neither 4.6 nor 4.5")
@@ -371,7 +366,7 @@ nodes:
     #[test]
     fn no_nodes_are_an_empty_map() {
         assert_eq!(
-            rendered(&View::default(), &[]).unwrap(),
+            rendered("warewulf", &View::default(), &[]).unwrap(),
             "nodeprofiles:\n  default: {}\nnodes: {}\n"
         );
     }

@@ -175,9 +175,96 @@ fn work_of_filters_is_bounded_even_if_nothing_comes_of_it() {
     for (body, takes) in [
         ("{{ nodes|in_group('nobody')|length }}", 1_000),
         ("{{ '@*!@*'|expand|length }}", 32_000),
+        ("{{ 'z*'|expand|length }}", 16_000),
+        ("{{ 'z[1-100]*'|expand|length }}", 50_000),
+        ("{{ nodes|natural_sort|length }}", 16_000),
+        ("{{ nodes|fold|length }}", 16_000),
     ] {
         assert!(stopped(takes, body), "{body}");
         assert!(!stopped(takes * 4, body), "{body}");
+    }
+}
+
+/// Each would take minutes, or all memory, if it were done before it is counted.
+#[test]
+fn work_of_hostile_filters_is_paid_before_it_is_done() {
+    let view = View::of(&large(10_000));
+    let refused = |body: &str| {
+        let rendered = render_template(&template(body), &view, None);
+        rendered.unwrap_err().to_string()
+    };
+    let out_of_fuel = "it takes too long, or too much memory";
+    for (body, expected) in [
+        ("{{ 'n[1-100000]*'|expand }}", out_of_fuel),
+        ("{{ 'x[1-9000]*'|expand }}", out_of_fuel),
+        ("{{ '*[0-999]*,*[0-999]?*'|expand }}", out_of_fuel),
+        ("{{ 'n[1-1000000]'|expand }}", out_of_fuel),
+        ("{{ 'a[0-999]b[0-999]'|expand }}", out_of_fuel),
+        ("{{ ('@rack[0-99]!' * 20 ~ 'a')|expand }}", out_of_fuel),
+        ("{{ ('@everyone,' * 900 ~ 'a')|expand }}", out_of_fuel),
+        ("{{ ('z*,' * 900 ~ 'a')|expand }}", out_of_fuel),
+        ("{{ ('a' * 60000 ~ '[1-1000]')|expand }}", out_of_fuel),
+        (
+            "{{ ('n[' ~ '0-99,' * 9000 ~ '7]')|expand }}{{ ('n[' ~ '0-99,' * 9000 ~ '7]')|expand }}{{ ('n[' ~ '0-99,' * 9000 ~ '7]')|expand }}",
+            out_of_fuel,
+        ),
+        (
+            "{% set long = 'a' * 60000 %}{% for i in range(9999) %}{{ long|expand|length }}{% endfor %}",
+            out_of_fuel,
+        ),
+        ("{{ ('[0-999999]a' * 5000)|expand }}", "more than 1000000 names"),
+        ("{{ 'a[0-9999]b[0-9999]'|expand }}", "more than 1000000 names"),
+        ("{{ ('a' * 60000 ~ '[1-9999]')|expand }}", "longer than 64 MiB"),
+        ("{{ ('a' * 70000)|expand }}", "longer than 65536 bytes"),
+        ("{{ ['1a' * 9000 ~ '1', '1a' * 9000 ~ '2']|fold }}", out_of_fuel),
+        (
+            "{% set long = 'a' * 900000 %}{{ ([long] * 9000)|fold }}",
+            out_of_fuel,
+        ),
+        (
+            "{% set long = 'a' * 900000 %}{{ ([long] * 9000)|natural_sort }}",
+            out_of_fuel,
+        ),
+        (
+            "{{ ([{'all': nodes}] * 9000)|natural_sort('all') }}",
+            "all is a sequence: sort by a text or a number",
+        ),
+    ] {
+        let problem = refused(body);
+        assert!(
+            problem.starts_with("template motd, line 1: ") && problem.contains(expected),
+            "{body}: {problem}"
+        );
+    }
+}
+
+/// What sites have written before may not be refused now.
+#[test]
+fn honest_nodesets_of_ten_thousand_nodes_are_no_trouble() {
+    let view = View::of(&large(10_000));
+    for (body, expected) in [
+        ("{{ '@*'|expand|length }}", "10000"),
+        ("{{ '@everyone!@rack[0-49]'|expand|length }}", "5000"),
+        (
+            "{{ 'la0[000-999]'|expand|length }} {{ 'la[1-2]0*'|expand|length }}",
+            "1000 201",
+        ),
+        ("{{ 'la*'|expand|length }} {{ 'n?'|expand|length }}", "10000 0"),
+        (
+            "{{ nodes|natural_sort('nid')|length }} {{ nodes|natural_sort|length }}",
+            "10000 10000",
+        ),
+        (
+            "{% for group in groups %}{{ group.member_names|fold|length > 0 }}{% endfor %}",
+            &"True".repeat(101),
+        ),
+    ] {
+        let file = render_template(&template(body), &view, None);
+        assert_eq!(
+            file.unwrap().body.to_lowercase(),
+            expected.to_lowercase(),
+            "{body}"
+        );
     }
 }
 

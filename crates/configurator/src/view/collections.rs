@@ -9,7 +9,7 @@ use proto::smd::v1::{EthernetInterface, GroupMembers};
 use super::words::one_line;
 use super::{Group, Interface, Subnet};
 use crate::host_name::is_host_name;
-use crate::{Inventory, natural_order};
+use crate::{Inventory, RawOption, natural_order};
 
 /// Lease of a subnet that says none, seconds.
 const LEASE_SECONDS: u32 = 3600;
@@ -117,6 +117,13 @@ pub(super) fn subnets(inventory: &Inventory) -> Vec<Subnet> {
     subnets
 }
 
+fn raw_options(options: &[proto::dhcp::v1::RawOption]) -> Vec<RawOption> {
+    let mut options: Vec<RawOption> = options.iter().filter_map(RawOption::of).collect();
+    options.sort_by_key(|option| option.code);
+    options.dedup_by_key(|option| option.code);
+    options
+}
+
 fn subnet_of(cidr: &str, subnet: &proto::dhcp::v1::Subnet) -> Subnet {
     let addresses = |texts: &[String]| texts.iter().filter_map(|text| text.parse().ok()).collect();
     let routers: Vec<IpAddr> = addresses(&subnet.routers);
@@ -138,6 +145,8 @@ fn subnet_of(cidr: &str, subnet: &proto::dhcp::v1::Subnet) -> Subnet {
             0 => LEASE_SECONDS,
             seconds => seconds,
         },
+        mtu: u16::try_from(subnet.mtu).ok().filter(|mtu| *mtu > 0),
+        options: raw_options(&subnet.options),
         boot_server: None,
         cidr: cidr.to_owned(),
     }

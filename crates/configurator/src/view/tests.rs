@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use proto::dhcp::v1::DhcpPolicy;
+use proto::watch::v1::object::{Kind, Value};
 
 use super::*;
 use crate::testing::*;
@@ -104,6 +105,46 @@ fn a_subnet_has_defaults_and_no_address_that_is_none() {
         (subnet.dns.len(), subnet.lease_seconds, subnet.pools.len()),
         (1, 3600, 1)
     );
+}
+
+/// Each code once, whatever a stored object says, as programs refuse a file that says one twice.
+#[test]
+fn a_subnet_has_its_mtu_and_its_further_options() {
+    let option = |code: u32, hex: &str| proto::dhcp::v1::RawOption {
+        code,
+        hex: hex.to_owned(),
+        ..proto::dhcp::v1::RawOption::default()
+    };
+    let subnet = |mtu: u32| {
+        let mut inventory = small_inventory();
+        let subnet = proto::dhcp::v1::Subnet {
+            network: "10.97.0.0/16".to_owned(),
+            mtu,
+            options: vec![
+                option(150, "0a010001"),
+                option(43, "01"),
+                option(43, "02"),
+                option(6, "0a010001"),
+            ],
+            ..proto::dhcp::v1::Subnet::default()
+        };
+        put(
+            &mut inventory,
+            Kind::Subnet,
+            "10.97.0.0/16",
+            Value::Subnet(subnet),
+        );
+        View::of(&inventory).subnets.remove(0)
+    };
+    let found = subnet(9000);
+    let options: Vec<(u8, &str)> = found
+        .options
+        .iter()
+        .map(|option| (option.code, option.hex.as_str()))
+        .collect();
+    assert_eq!(options, [(43, "01"), (150, "0a010001")]);
+    assert_eq!(found.mtu, Some(9000));
+    assert_eq!((subnet(0).mtu, subnet(70_000).mtu), (None, None));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use configurator::Inventory;
 use proto::bss::v1::BootParametersEntry;
 use proto::cloud_init::v1::{ClusterDefaults, InstanceInfo};
-use proto::dhcp::v1::{AddressPool, Subnet};
+use proto::dhcp::v1::{AddressPool, RawOption, Subnet};
 use proto::smd::v1::component::{Arch, Class, Flag, State};
 use proto::smd::v1::{
     Component, EthernetInterface, Group, GroupMembers, IpAddressMapping, Partition, RedfishEndpoint,
@@ -270,6 +270,12 @@ fn networks() -> Vec<Object> {
                     ..AddressPool::default()
                 })
                 .collect(),
+            mtu: if pool.is_some() { 9_000 } else { 0 },
+            options: if pool.is_some() {
+                further_options()
+            } else {
+                Vec::new()
+            },
             ..Subnet::default()
         };
         object(Kind::Subnet, network, Value::Subnet(subnet))
@@ -277,5 +283,30 @@ fn networks() -> Vec<Object> {
     vec![
         subnet("10.1.0.0/16", "10.1.0.1", Some(("10.1.200.1", "10.1.200.250"))),
         subnet("10.2.0.0/16", "10.2.0.1", None),
+    ]
+}
+
+/// One of each form that programs tell apart: addresses, a text, bytes, one byte, and what a network boot needs.
+fn further_options() -> Vec<RawOption> {
+    let hex = |code: u32, hex: &str| RawOption {
+        code,
+        hex: hex.to_owned(),
+        ..RawOption::default()
+    };
+    vec![
+        RawOption {
+            code: 7,
+            addresses: vec!["10.1.0.4".to_owned(), "10.1.0.5".to_owned()],
+            ..RawOption::default()
+        },
+        RawOption {
+            code: 17,
+            text: "10.1.0.1:/srv/nfs \"root\"".to_owned(),
+            ..RawOption::default()
+        },
+        hex(43, "0101ff"),
+        hex(46, "08"),
+        hex(119, "0470726f64076578616d706c65036f726700"),
+        hex(224, "c0ffee"),
     ]
 }

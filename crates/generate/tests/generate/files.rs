@@ -148,6 +148,45 @@ async fn prometheus_gets_a_list() {
     assert!(list.is_array(), "{list}");
 }
 
+fn etag<T>(answer: &tonic::Response<T>) -> &str {
+    let etag = answer.metadata().get(rpc::ETAG).unwrap();
+    etag.to_str().unwrap()
+}
+
+/// Who asks again and again has the files already, mostly: the gateway answers 304 to who names the ETag.
+#[tokio::test]
+async fn the_same_files_have_the_same_etag_and_others_another() {
+    let site = with_node().await;
+    let map = || async { site.files.generate_map(map_of("hosts")).await.unwrap() };
+    let list = || async {
+        let request = Request::new(GetHttpSdRequest::default());
+        site.files.get_http_sd(request).await.unwrap()
+    };
+    let files = || async { site.files.generate(asked("hosts", &[])).await.unwrap() };
+    let (before, listed) = (map().await, list().await);
+    assert_eq!(etag(&files().await), etag(&before), "the same files");
+    assert_ne!(etag(&listed), etag(&before));
+    site.credential("default", "root", "secret").await;
+    assert_eq!(etag(&map().await), etag(&before), "nothing in them has changed");
+    let other = site
+        .files
+        .generate(asked("hosts", &["domain=other.example"]))
+        .await;
+    assert_ne!(etag(&other.unwrap()), etag(&before));
+    site.node("x1000c0s1b0n0", "02:00:00:00:10:02", "172.16.0.2")
+        .await;
+    assert_ne!(etag(&map().await), etag(&before));
+    assert_ne!(etag(&list().await), etag(&listed));
+}
+
+/// Passwords could be tried against it.
+#[tokio::test]
+async fn files_with_secrets_have_no_etag() {
+    let site = with_node().await;
+    let answer = site.files.generate_with_secrets(asked("hosts", &[])).await;
+    assert!(answer.unwrap().metadata().get(rpc::ETAG).is_none());
+}
+
 #[tokio::test]
 async fn status_and_targets_are_told() {
     let site = Site::new();

@@ -2,20 +2,56 @@
 
 use super::ranges::{self, Problem};
 use super::term::{Part, Term};
-use super::{NODE_EXPRESSION_BYTES_MAX, NODE_NAMES_MAX, Operator, too_many};
+use super::{NODE_EXPRESSION_BYTES_MAX, NODE_NAMES_BYTES_MAX, NODE_NAMES_MAX, Operator, too_many};
 
-/// What is done with which names, from left to right.
-pub(super) fn steps(text: &str) -> Result<Vec<(Operator, Term)>, Problem> {
+/// What a text may still make.
+struct Left {
+    /// Names and groups it spells.
+    names: usize,
+    /// Their bytes.
+    bytes: usize,
+    /// Numbers in brackets: a name may have many.
+    numbers: usize,
+}
+
+impl Left {
+    /// Takes what a term spells.
+    fn take(&mut self, term: &Term) -> Result<(), String> {
+        let work = term.work();
+        self.names = self.names.checked_sub(work.names).ok_or_else(too_many)?;
+        let bytes = self.bytes.checked_sub(work.bytes);
+        self.bytes = bytes.ok_or_else(|| {
+            let bound = NODE_NAMES_BYTES_MAX >> 20;
+            format!("these names are longer than {bound} MiB in all: write shorter names or ranges")
+        })?;
+        Ok(())
+    }
+}
+
+/// What a text says.
+#[derive(Debug)]
+pub(super) struct Steps {
+    /// What is done with which names, from left to right.
+    pub(super) steps: Vec<(Operator, Term)>,
+    /// Numbers that stand in brackets, those that stand there twice, too.
+    pub(super) numbers: usize,
+}
+
+pub(super) fn steps(text: &str) -> Result<Steps, Problem> {
     if text.len() > NODE_EXPRESSION_BYTES_MAX {
         let problem = format!("this text is longer than {NODE_EXPRESSION_BYTES_MAX} bytes");
         return Err((NODE_EXPRESSION_BYTES_MAX, problem));
     }
     let mut steps = Vec::new();
-    let mut left = NODE_NAMES_MAX;
+    let mut left = Left {
+        names: NODE_NAMES_MAX,
+        bytes: NODE_NAMES_BYTES_MAX,
+        numbers: NODE_NAMES_MAX,
+    };
     let (mut operator, mut at) = (Operator::Union, blanks(text, 0));
     while at < text.len() {
-        let (term, end) = term(text, at)?;
-        left = left.checked_sub(term.count()).ok_or_else(|| (at, too_many()))?;
+        let (term, end) = term(text, at, &mut left.numbers)?;
+        left.take(&term).map_err(|problem| (at, problem))?;
         steps.push((operator, term));
         at = blanks(text, end);
         operator = Operator::Union;
@@ -28,7 +64,10 @@ pub(super) fn steps(text: &str) -> Result<Vec<(Operator, Term)>, Problem> {
             }
         }
     }
-    Ok(steps)
+    Ok(Steps {
+        steps,
+        numbers: NODE_NAMES_MAX - left.numbers,
+    })
 }
 
 /// Where blanks that begin at `at` end.
@@ -36,8 +75,8 @@ fn blanks(text: &str, at: usize) -> usize {
     text.len() - text[at..].trim_start().len()
 }
 
-/// What begins at `start`, and where it ends.
-fn term(text: &str, start: usize) -> Result<(Term, usize), Problem> {
+/// What begins at `start`, and where it ends. `numbers`: how many may still be in brackets.
+fn term(text: &str, start: usize, numbers: &mut usize) -> Result<(Term, usize), Problem> {
     let mut parts = Vec::new();
     let mut at = start;
     loop {
@@ -51,7 +90,7 @@ fn term(text: &str, start: usize) -> Result<(Term, usize), Problem> {
             parts.push(Part::Text(piece.to_owned()));
         }
         at = match next {
-            Some('[') => brackets(text, end, piece, &mut parts)?,
+            Some('[') => brackets(text, end, piece, numbers, &mut parts)?,
             Some(']') => return Err((end, "there is no [ before this".to_owned())),
             Some(c) if c.is_control() && !c.is_whitespace() => {
                 return Err((end, "a name has no control characters".to_owned()));
@@ -89,12 +128,18 @@ fn check_between(parts: &[Part], piece: &str, next: Option<char>, at: usize) -> 
 }
 
 /// Reads what begins with `[` at `open`, behind `piece`; where it ends.
-fn brackets(text: &str, open: usize, piece: &str, parts: &mut Vec<Part>) -> Result<usize, Problem> {
+fn brackets(
+    text: &str,
+    open: usize,
+    piece: &str,
+    left: &mut usize,
+    parts: &mut Vec<Part>,
+) -> Result<usize, Problem> {
     let inner = open + 1;
     let close = text[inner..].find(']').map(|length| inner + length);
     let close = close.ok_or_else(|| (open, "there is no ] for this".to_owned()))?;
     let list = &text[inner..close];
-    let numbers = ranges::numbers(list).map_err(|(at, problem)| (inner + at, problem))?;
+    let numbers = ranges::numbers(list, left).map_err(|(at, problem)| (inner + at, problem))?;
     let is_behind_digit = piece.ends_with(|c: char| c.is_ascii_digit());
     if is_behind_digit && numbers.windows(2).any(|pair| pair[0].width() != pair[1].width()) {
         let problem =
@@ -146,6 +191,7 @@ mod tests {
     fn a_step_has_the_place_it_begins_at() {
         let found: Vec<(Operator, usize)> = steps(" a, b[1-2] !c d")
             .unwrap()
+            .steps
             .into_iter()
             .map(|(operator, term)| (operator, term.at()))
             .collect();

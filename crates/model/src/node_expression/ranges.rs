@@ -2,21 +2,23 @@
 
 use crate::node_names::Index;
 
-use super::{NODE_NAMES_MAX, too_many};
+use super::too_many;
 
 /// Where something is wrong, from the begin of the text, and what.
 pub(super) type Problem = (usize, String);
 
-/// The numbers, sorted, each once.
-pub(super) fn numbers(text: &str) -> Result<Vec<Index>, Problem> {
+/// The numbers, sorted, each once. All that are written are taken from `left`, those that stand there twice, too: it bounds the work,
+/// whatever the text, and is looked at before a range is written out.
+pub(super) fn numbers(text: &str, left: &mut usize) -> Result<Vec<Index>, Problem> {
     let mut found = Vec::new();
     let mut at = 0;
     for item in text.split(',') {
         let (from, to, step) = range(item).map_err(|(within, problem)| (at + within, problem))?;
         let count = (to.value() - from.value()) / step + 1;
-        if usize::try_from(count).map_or(true, |count| found.len() + count > NODE_NAMES_MAX) {
-            return Err((at, too_many()));
-        }
+        let rest = usize::try_from(count)
+            .ok()
+            .and_then(|count| left.checked_sub(count));
+        *left = rest.ok_or_else(|| (at, too_many()))?;
         // a number that is written without leading zeros gets none
         let is_padded = from.is_padded() || to.is_padded();
         let width = if is_padded { from.width() } else { 1 };
@@ -82,10 +84,16 @@ fn number(text: &str, at: usize) -> Result<Index, Problem> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::NODE_NAMES_MAX;
     use super::*;
 
+    fn read(text: &str) -> Result<Vec<Index>, Problem> {
+        let mut left = NODE_NAMES_MAX;
+        numbers(text, &mut left)
+    }
+
     fn shown(text: &str) -> String {
-        let numbers = numbers(text).unwrap();
+        let numbers = read(text).unwrap();
         numbers.iter().map(Index::to_string).collect::<Vec<_>>().join(" ")
     }
 
@@ -128,9 +136,19 @@ mod tests {
             ("0-999999999999999999", 0, "1000000 names"),
             ("1234567890123456789", 0, "18 digits"),
         ] {
-            let (found, problem) = numbers(text).unwrap_err();
+            let (found, problem) = read(text).unwrap_err();
             assert!(problem.contains(part), "{text}: {problem}");
             assert_eq!(found, at, "{text}: {problem}");
         }
+    }
+
+    /// Else the same range a thousand times would be a thousand times the work, and few numbers in the end.
+    #[test]
+    fn numbers_that_stand_there_twice_count_twice() {
+        let mut left = 10;
+        assert_eq!(numbers("1-4,1-4", &mut left).unwrap().len(), 4);
+        assert_eq!(left, 2);
+        let (at, problem) = numbers("1-2,1", &mut left).unwrap_err();
+        assert!(at == 4 && problem.contains("names"), "{at}: {problem}");
     }
 }

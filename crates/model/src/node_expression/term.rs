@@ -3,7 +3,8 @@
 use crate::NodeNames;
 use crate::node_names::Index;
 
-use super::{NODE_NAMES_MAX, too_many, wildcard};
+use super::wildcard::Mask;
+use super::{ExpressionWork, NODE_NAMES_MAX, too_many};
 
 /// What stands between two operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,20 +53,44 @@ impl Term {
         numbers.fold(1, usize::saturating_mul)
     }
 
+    /// What it takes to spell them: no name is longer than its texts and the longest number of each bracket.
+    pub(super) fn work(&self) -> ExpressionWork {
+        let longest = self.parts.iter().map(|part| match part {
+            Part::Text(text) => text.len(),
+            Part::Numbers(numbers) => numbers.last().map_or(0, |last| usize::from(last.width())),
+        });
+        let names = self.count();
+        ExpressionWork {
+            names,
+            bytes: names.saturating_mul(longest.sum()),
+        }
+    }
+
     /// Whether it means what is written: no group, no wildcard.
     pub(super) fn is_spelled(&self) -> bool {
         !self.is_group() && !self.is_wildcard()
     }
 
-    /// What a group has, or what fits a wildcard.
+    /// What a group has, or what fits a wildcard. What it takes to spell it was allowed; holding each name against each wildcard is
+    /// more work, and is told to `allow` before it is done.
     pub(super) fn resolved(
         &self,
         group: &mut dyn FnMut(&str) -> Result<NodeNames, String>,
+        allow: &mut dyn FnMut(ExpressionWork) -> Result<(), String>,
     ) -> Result<NodeNames, String> {
         let spelled = self.spelled();
         if self.is_wildcard() {
             let all = group("*")?;
-            let fits = |name: &&str| spelled.iter().any(|mask| wildcard::fits(mask, name));
+            let bytes: usize = all.iter().map(str::len).sum();
+            allow(ExpressionWork {
+                names: 0,
+                bytes: bytes.saturating_mul(spelled.len()),
+            })?;
+            let masks: Vec<Mask> = spelled.iter().map(|mask| Mask::of(mask)).collect();
+            let fits = |name: &&str| {
+                let name: Vec<char> = name.chars().collect();
+                masks.iter().any(|mask| mask.fits(&name))
+            };
             return Ok(all.iter().filter(fits).collect());
         }
         let mut found = NodeNames::default();
@@ -119,6 +144,19 @@ mod tests {
         let term = term(&["x", "[1 2", "c", "[0 01"]);
         assert_eq!(term.count(), 4);
         assert_eq!(term.spelled(), ["x1c0", "x1c01", "x2c0", "x2c01"]);
+    }
+
+    /// Whoever bounds the work has to know before that it is not more.
+    #[test]
+    fn no_name_is_longer_than_was_said() {
+        let work = |parts: &[&str]| term(parts).work();
+        assert_eq!(
+            work(&["x", "[1 2", "c", "[0 10 010"]),
+            ExpressionWork { names: 6, bytes: 36 }
+        );
+        assert_eq!(work(&["größe"]), ExpressionWork { names: 1, bytes: 7 });
+        let spelled = term(&["x", "[1 2", "c", "[0 10 010"]).spelled();
+        assert!(spelled.concat().len() <= 36 && spelled.iter().any(|name| name.len() == 6));
     }
 
     #[test]

@@ -49,10 +49,7 @@ fn view() -> View {
 }
 
 fn files(values: &[(&str, &str)]) -> Result<Vec<File>, Error> {
-    let values = values
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    crate::render(&TARGET, &view(), &Options::new(values))
+    crate::testing::files("slurm", &view(), values)
 }
 
 /// Lines of nodes.conf behind the header.
