@@ -58,6 +58,8 @@ fn what_cannot_be_parsed_is_usage() {
         &["demo", "--nodes", "many"],
         &["subnet", "put", "10.97.0.0"],
         &["component", "list", "-o", "toml"],
+        &["component", "list", "--type", "Nod"],
+        &["component", "list", "--state", "!Redy"],
         &["component", "list", "--timeout", "6m"],
         &["component", "list", "--consistency", "eventual"],
         &["address-helper"],

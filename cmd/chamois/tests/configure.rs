@@ -232,6 +232,10 @@ fn a_bad_template_changes_no_file_and_ends_no_watch() {
 
     let (code, _, err) = site.template("{% for group in groups %}\n{{ group.lable }}\n{% endfor %}");
     assert_eq!(code, 0, "it parses: {err}");
+    assert!(
+        err.contains("cannot be rendered as things are") && err.contains("line 2") && err.contains("label"),
+        "whoever puts it is told at once: {err}"
+    );
     site.until("the failure", || !watch.told("failed").is_empty());
     let problem = watch.told("failed")[0]["problem"].as_str().unwrap().to_owned();
     assert!(

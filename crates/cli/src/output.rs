@@ -164,7 +164,8 @@ pub fn value_document(format: Format, value: &Value) -> String {
 fn told<D: Display>(global: &GlobalArgs, text: impl FnOnce() -> D) -> Result<(), CliError> {
     match global.quiet {
         true => Ok(()),
-        false => print(text()),
+        // a table has the end of its last line already
+        false => print(text().to_string().trim_end_matches('\n')),
     }
 }
 

@@ -6,6 +6,7 @@ use proto::smd::v1::component_service_client::ComponentServiceClient;
 use proto::smd::v1::{Component, ListComponentsRequest};
 use proto::watch::v1::object::Kind;
 
+use super::words;
 use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::CliError;
@@ -30,13 +31,13 @@ pub struct ListArgs {
     #[arg(long, value_name = "NODESET")]
     pub id: Vec<String>,
     /// Types, e.g. Node, NodeBMC
-    #[arg(long = "type", value_delimiter = ',', value_name = "TYPE")]
+    #[arg(long = "type", value_delimiter = ',', value_name = "TYPE", value_parser = words::type_filter)]
     pub types: Vec<String>,
     /// States, e.g. On, Ready
-    #[arg(long, value_delimiter = ',', value_name = "STATE")]
+    #[arg(long, value_delimiter = ',', value_name = "STATE", value_parser = words::state_filter)]
     pub state: Vec<String>,
     /// Flags, e.g. OK, Alert
-    #[arg(long, value_delimiter = ',', value_name = "FLAG")]
+    #[arg(long, value_delimiter = ',', value_name = "FLAG", value_parser = words::flag_filter)]
     pub flag: Vec<String>,
     /// Roles, e.g. Compute
     #[arg(long, value_delimiter = ',', value_name = "ROLE")]
@@ -51,10 +52,10 @@ pub struct ListArgs {
     #[arg(long, value_delimiter = ',', value_name = "BOOL")]
     pub enabled: Vec<String>,
     /// Architectures, e.g. X86, ARM
-    #[arg(long, value_delimiter = ',', value_name = "ARCH")]
+    #[arg(long, value_delimiter = ',', value_name = "ARCH", value_parser = words::arch_filter)]
     pub arch: Vec<String>,
     /// Classes, e.g. River, Mountain
-    #[arg(long, value_delimiter = ',', value_name = "CLASS")]
+    #[arg(long, value_delimiter = ',', value_name = "CLASS", value_parser = words::class_filter)]
     pub class: Vec<String>,
     /// Groups; NULL: in none
     #[arg(long, value_delimiter = ',', value_name = "LABEL")]

@@ -1,6 +1,6 @@
 //! SMD's words for what a component is, as options take them.
 
-use model::nearest;
+use model::{HmsType, nearest};
 use proto::smd::v1::component::{Arch, Class, Flag, State};
 
 /// Words that are a value of an enum, in any case.
@@ -66,9 +66,59 @@ pub(super) fn class(text: &str) -> Result<Class, String> {
     word("class", text, &all)
 }
 
+/// A filter: the word may have a `!` before it. It goes to the cluster as it is.
+fn filter<T>(text: &str, word: impl FnOnce(&str) -> Result<T, String>) -> Result<String, String> {
+    word(text.strip_prefix('!').unwrap_or(text))?;
+    Ok(text.to_owned())
+}
+
+/// `Node`, `!NodeBMC`.
+pub(super) fn type_filter(text: &str) -> Result<String, String> {
+    let all: Vec<(&str, ())> = HmsType::ALL.iter().map(|kind| (kind.as_str(), ())).collect();
+    filter(text, |text| word("type", text, &all))
+}
+
+/// `Ready`, `!Off`.
+pub(super) fn state_filter(text: &str) -> Result<String, String> {
+    filter(text, state)
+}
+
+/// `OK`, `!Alert`.
+pub(super) fn flag_filter(text: &str) -> Result<String, String> {
+    filter(text, flag)
+}
+
+/// `X86`, `!ARM`.
+pub(super) fn arch_filter(text: &str) -> Result<String, String> {
+    filter(text, arch)
+}
+
+/// `River`, `!Hill`.
+pub(super) fn class_filter(text: &str) -> Result<String, String> {
+    filter(text, class)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn filters_are_words_that_may_be_negated() {
+        assert_eq!(state_filter("!ready").as_deref(), Ok("!ready"));
+        assert_eq!(type_filter("nodebmc").as_deref(), Ok("nodebmc"));
+        for (refused, meant) in [
+            (type_filter("Nod"), "is it Node?"),
+            (type_filter("!NodeBCM"), "is it NodeBMC?"),
+            (state_filter("!Redy"), "is it Ready?"),
+            (flag_filter("Alret"), "is it Alert?"),
+            (arch_filter("X68"), "is it X86?"),
+            (class_filter("Hil"), "is it Hill?"),
+            (class_filter(""), "River, Mountain, Hill"),
+        ] {
+            let problem = refused.unwrap_err();
+            assert!(problem.contains(meant), "{problem}");
+        }
+    }
 
     #[test]
     fn words_count_in_any_case_and_a_slip_names_the_nearest() {

@@ -4,10 +4,14 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use proto::configurator::v1::{PutTemplateRequest, Template};
+use configurator::TEMPLATE_PREFIX;
+use proto::configurator::v1::generate_service_client::GenerateServiceClient;
+use proto::configurator::v1::{GenerateRequest, PutTemplateRequest, Template};
+use tonic::Code;
 
 use super::list::TEMPLATES;
 use crate::args::GlobalArgs;
+use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::{CliError, Kind};
 use crate::output;
 
@@ -45,7 +49,29 @@ pub(super) async fn run(global: &GlobalArgs, args: PutArgs) -> Result<(), CliErr
     let stored = client.put_template(request(args, body)).await?.into_inner();
     output::done(global, ("chamois.configurator.v1.Template", &stored), || {
         output::tabulated(global, std::slice::from_ref(&stored), &TEMPLATES)
-    })
+    })?;
+    if let Some(problem) = problem_now(global, &stored).await {
+        eprintln!("chamois: it is stored, and cannot be rendered as things are: {problem}");
+    }
+    Ok(())
+}
+
+/// Why no file can be made of it now, if that is so: a template may come before what it tells of.
+async fn problem_now(global: &GlobalArgs, stored: &Template) -> Option<String> {
+    if !stored.secrets.is_empty() {
+        return None; // only who may see the passwords could try
+    }
+    let client = GenerateServiceClient::new(connect::to_any(global).ok()?);
+    let request = GenerateRequest {
+        target: format!("{TEMPLATE_PREFIX}{}", stored.name),
+        ..GenerateRequest::default()
+    };
+    let mut client = client.max_decoding_message_size(ANSWER_BYTES_MAX);
+    match client.generate(request).await {
+        Err(status) if status.code() == Code::InvalidArgument => Some(status.message().to_owned()),
+        // whoever may not read everything has not asked for that
+        _ => None,
+    }
 }
 
 fn request(args: PutArgs, body: String) -> PutTemplateRequest {
