@@ -23,7 +23,7 @@ const LISTED: &[(&str, &str, &str)] = &[
     ),
     (
         "OIDC provider",
-        "chamois.auth.v1.LoginService.ListOidcProviders",
+        "chamois.auth.v1.OidcProviderService.ListOidcProviders",
         "name",
     ),
     (

@@ -120,8 +120,10 @@ fn names(text: &str, name: &str) -> bool {
     let is_part = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | ':' | '/');
     text.match_indices(name).any(|(at, _)| {
         let before = text[..at].chars().next_back();
-        let after = text[at + name.len()..].chars().next();
-        !before.is_some_and(is_part) && !after.is_some_and(is_part)
+        let behind = &text[at + name.len()..];
+        // labels and MACs have colons, sentences have one before a blank
+        let ends = behind.starts_with(": ") || !behind.starts_with(is_part);
+        !before.is_some_and(is_part) && ends
     })
 }
 
