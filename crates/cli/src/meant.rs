@@ -13,7 +13,7 @@ use crate::error::{CliError, Missing};
 /// Whoever has mistyped a name waits no longer than this for a better one.
 const AT_MOST: Duration = Duration::from_secs(2);
 
-/// Kinds as the cluster's errors name them, the method that lists all of them, and the key in the list that is the name.
+/// Kinds as the cluster's errors name them, the method that lists all of them, and where in a row of the list the name is.
 const LISTED: &[(&str, &str, &str)] = &[
     ("BMC", "chamois.discovery.v1.BmcService.ListBmcs", "xname"),
     (
@@ -34,7 +34,7 @@ const LISTED: &[(&str, &str, &str)] = &[
     (
         "boot file",
         "chamois.boot_file.v1.BootFileService.ListBootFiles",
-        "name",
+        "file/name",
     ),
     (
         "boot parameters",
@@ -103,17 +103,18 @@ pub(crate) async fn with_nearest(global: &GlobalArgs, error: CliError) -> CliErr
 
 async fn meant(cluster: &impl Cluster, missing: &Missing) -> Option<String> {
     let mut listed = LISTED.iter();
-    let (_, method, key) = listed.find(|(kind, ..)| *kind == missing.kind)?;
+    let (_, method, place) = listed.find(|(kind, ..)| *kind == missing.kind)?;
     let answer = cluster.call(method, json!({}), How::Made).await.ok()?;
-    let names = names(&answer.json, key);
+    let names = names(&answer.json, place);
     nearest(&missing.id, names.iter().map(String::as_str)).map(str::to_owned)
 }
 
-/// What stands under `key` in the rows of a list, whatever its answer calls them.
-fn names(answer: &Value, key: &str) -> Vec<String> {
+/// What stands at `place` in the rows of a list, whatever its answer calls them.
+fn names(answer: &Value, place: &str) -> Vec<String> {
+    let place = format!("/{place}");
     let fields = answer.as_object().into_iter().flat_map(serde_json::Map::values);
     let rows = fields.filter_map(Value::as_array).flatten();
-    let values = rows.filter_map(|row| row.get(key));
+    let values = rows.filter_map(|row| row.pointer(&place));
     let texts = values.flat_map(|value| match value {
         Value::Array(several) => several.iter().collect(),
         one => vec![one],
@@ -123,17 +124,27 @@ fn names(answer: &Value, key: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use prost_reflect::Kind;
+    use prost_reflect::{Kind, MessageDescriptor};
     use tonic::Status;
 
     use super::*;
     use crate::declared::Answer;
 
+    fn has(message: &MessageDescriptor, place: &str) -> bool {
+        let (own, below) = place.split_once('/').unwrap_or((place, ""));
+        message
+            .fields()
+            .any(|field| match (field.json_name() == own, field.kind()) {
+                (true, Kind::Message(inner)) => has(&inner, below),
+                (is_it, _) => is_it && below.is_empty(),
+            })
+    }
+
     /// A list of a newer version must not make this silent without anybody noticing.
     #[test]
     fn every_kind_has_a_method_whose_rows_have_the_key() {
         let catalogue = catalogue().unwrap();
-        for (kind, method, key) in LISTED {
+        for (kind, method, place) in LISTED {
             let mut methods = catalogue.methods().iter();
             let method = methods.find(|one| one.name() == *method);
             let method = method.unwrap_or_else(|| panic!("{kind}: there is no such method"));
@@ -142,12 +153,10 @@ mod tests {
                 .output()
                 .fields()
                 .any(|field| match field.kind() {
-                    Kind::Message(row) => {
-                        field.is_list() && row.fields().any(|field| field.json_name() == *key)
-                    }
+                    Kind::Message(row) => field.is_list() && has(&row, place),
                     _ => false,
                 });
-            assert!(has_key, "{kind}: no rows of {} have {key}", method.name());
+            assert!(has_key, "{kind}: no rows of {} have {place}", method.name());
         }
         assert!(LISTED.is_sorted());
     }
