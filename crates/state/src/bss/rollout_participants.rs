@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use boot_choice::image_fits;
+use boot_choice::{BootChoice, image_fits};
 use model::{GroupLabel, NodeSet, Rejection, Xname};
 use proto::bss::v1::BootRollout;
+use proto::smd::v1::Component;
 use proto::smd::v1::component::Arch;
 
 use crate::State;
 use crate::bounds::{NODE_SETS_MAX, ROLLOUT_NODES_MAX, check_count};
+use crate::cluster::FEATURE_LEVEL_CONFIGURATOR;
 
 impl State {
     /// Those of the nodes that `rollout` names which boot its configuration now: what a node does not boot could change
@@ -67,12 +69,24 @@ impl State {
         let Some(component) = self.smd.component(node).filter(|_| node.is_node()) else {
             return false;
         };
-        let choice = self.boot_choice(node.as_str(), Some(&component), Arch::Unspecified);
+        let choice = self.choice_of_participant(node, &component);
         choice.is_some_and(|choice| {
             choice
                 .parts()
                 .any(|part| part.source.is_configuration(configuration))
         })
+    }
+
+    /// Below this level members take the first of a node's own entries in the order of texts, a MAC's before the xname's, unlike
+    /// scripts; all members of a cluster must find the same participants.
+    fn choice_of_participant(&self, node: &Xname, component: &Component) -> Option<BootChoice> {
+        if self.feature_level() >= FEATURE_LEVEL_CONFIGURATOR {
+            return self.boot_choice(node.as_str(), Some(component), Arch::Unspecified);
+        }
+        let names: BTreeSet<String> = self.boot_names(node.as_str(), Some(component)).collect();
+        let parameters = boot_choice::parameters_of(self, names, &component.role);
+        let boot_node = || self.boot_node(node.as_str(), Some(component), Arch::Unspecified);
+        boot_choice::choice_of(self, parameters, boot_node)
     }
 
     /// An image for another architecture boots nowhere, and would only be noticed by nodes that fail.

@@ -223,6 +223,35 @@ fn who_takes_part_is_decided_as_for_scripts() {
     assert_eq!(stored(&log).nodes, 1);
 }
 
+/// What members of 0.10.0 and of today must find alike while both are there: theirs was the order of texts.
+#[test]
+fn until_all_members_are_new_participants_are_found_as_before() {
+    const MAC: &str = "02:00:00:00:00:01";
+    let mut log = Log::at_level(7);
+    log.ok(CreateComponents {
+        components: vec![Component {
+            id: node(0),
+            state: component::State::On.into(),
+            ..Component::default()
+        }],
+        ..CreateComponents::default()
+    });
+    log.ok(ethernet_interfaces::create(MAC, &node(0), &[]));
+    log.ok(configuration("http://s/old"));
+    for (key, kernel) in [(MAC.to_owned(), "http://v1/k"), (node(0), "")] {
+        log.ok(Create {
+            keys: vec![key],
+            values: Some(BootParametersEntry {
+                kernel: kernel.into(),
+                params: "v1".into(),
+                ..BootParametersEntry::default()
+            }),
+        });
+    }
+    let (field, problem) = log.invalid(start(rollout()));
+    assert_eq!(field, "group", "the entry of the MAC wins still: {problem}");
+}
+
 /// Only a boot with what is new counts.
 #[test]
 fn a_boot_that_began_before_the_step_says_nothing() {

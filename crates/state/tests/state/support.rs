@@ -45,7 +45,7 @@ impl Log {
         Log::at_level(FEATURE_LEVEL_KNOWN)
     }
 
-    fn at_level(level: u32) -> Log {
+    pub fn at_level(level: u32) -> Log {
         Log {
             state: State::at_level(level),
             now_ms: START_MS,
