@@ -7,6 +7,7 @@ use serde_json::Value;
 use tonic::{Code, Status};
 
 use super::cluster::{Cluster, How};
+use super::kinds::Write;
 use super::plan::{Plan, Step};
 use super::written::{self, Part};
 use crate::dry_run;
@@ -82,6 +83,8 @@ async fn one(
             }
             // it is made again with the others that it waits for, and judged then
             Err(status) if waits(&status, step, all) => parts.push(part),
+            // its node boots: before it is sent, what is declared of it is compared with what is there
+            Err(status) if status.code() == Code::Aborted && is_component(step) => parts.push(part),
             Err(status) if is_judgement(&status) => return Ok(Answer::Refused(status)),
             Err(status) => return Err(status.into()),
         }
@@ -125,6 +128,11 @@ fn names(text: &str, name: &str) -> bool {
     })
 }
 
+/// Whether a component is changed, whose revision moves by itself.
+fn is_component(step: &Step) -> bool {
+    step.kind.write == Write::Components && step.before.is_some() && step.after.is_some()
+}
+
 /// Whether the object itself would be refused; everything else says nothing of it.
 fn is_judgement(status: &Status) -> bool {
     matches!(
@@ -162,6 +170,7 @@ mod tests {
 
     use super::super::fake::Fake;
     use super::super::kinds::find;
+    use super::super::present::Present;
     use super::*;
 
     fn steps(names: &[&str]) -> Plan {
@@ -170,6 +179,7 @@ mod tests {
             name: (*name).to_owned(),
             before: None,
             after: json!({"kernel": "/k"}).as_object().cloned(),
+            declared: Vec::new(),
             place: None,
         };
         Plan {
@@ -212,6 +222,37 @@ mod tests {
         assert_eq!((names, cluster.writes()), (vec!["b", "a"], 0));
     }
 
+    /// A revision that has moved says nothing of a component: `sent.rs` looks at what has changed. Of anything else it says all.
+    #[tokio::test]
+    async fn a_component_whose_node_boots_is_not_refused() {
+        let catalogue = crate::api::catalogue().unwrap();
+        for (kind, name, is_refused) in [
+            ("Component", "x0c0s0b0n0", false),
+            ("BootConfiguration", "c", true),
+        ] {
+            let kind = find(kind).unwrap();
+            let cluster = Fake::default();
+            cluster.has(kind, name, 9, json!({}));
+            let mut plan = steps(&[name]);
+            plan.steps[0].kind = kind;
+            plan.steps[0].before = Some(Present {
+                spec: serde_json::Map::new(),
+                modified: 7,
+                created: 5,
+            });
+            plan.steps[0].after = match is_refused {
+                true => json!({"kernel": "/k"}),
+                false => json!({"Arch": "ARM"}),
+            }
+            .as_object()
+            .cloned();
+            let tried = all(&cluster, &catalogue, &mut plan).await;
+            assert_eq!(tried.is_err(), is_refused, "{}", kind.name);
+            let parts = tried.map_or(0, |tried| tried[0].parts.len());
+            assert_eq!(parts, usize::from(!is_refused), "{}", kind.name);
+        }
+    }
+
     #[test]
     fn a_refusal_that_names_another_object_of_the_set_waits_for_it() {
         let plan = steps(&["x0c0s0b0n0", "x0c0s0b0n1"]);
@@ -242,6 +283,7 @@ mod tests {
             name: name.to_owned(),
             before: None,
             after: is_made.then(serde_json::Map::new),
+            declared: Vec::new(),
             place: None,
         };
         let waits_for = |step: &Step, other: &Step| {
