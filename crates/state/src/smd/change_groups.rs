@@ -12,7 +12,7 @@ use proto::smd::v1::{Group, GroupMembers};
 use super::components::Components;
 use super::groups::{Groups, members, with_members};
 use super::members::{joined, member, normalise_members, normalise_tags, parted, word};
-use crate::bounds::{DESCRIPTION_BYTES_MAX, GROUPS_MAX, GROUPS_PER_COMPONENT_MAX, check_count, check_text};
+use crate::bounds::{DESCRIPTION_BYTES_MAX, GROUPS_MAX, GROUPS_PER_COMPONENT_MAX, check_text};
 use crate::changes::Changes;
 use crate::log_position::{LogPosition, check_revision};
 use crate::outcome::deleted;
@@ -166,7 +166,7 @@ impl Groups {
         for id in new {
             if components.get(&member(field, id)?).is_none() {
                 let problem = format!("linked component does not exist: {id}; create it first");
-                return Err(Rejection::invalid(field, problem));
+                return Err(Rejection::invalid(field, problem).of_another("component", id));
             }
             if let Some(rival) = self.rival(group, id) {
                 let detail = format!(
@@ -174,7 +174,7 @@ impl Groups {
                      which has the exclusiveGroup {} as {} has; take it out there first",
                     rival.label, rival.exclusive_group, group.label
                 );
-                return Err(Rejection::Conflict { detail });
+                return Err(Rejection::Conflict { detail }.of_another(KIND, &rival.label));
             }
             if self.labels_of(id.as_str()).len() >= GROUPS_PER_COMPONENT_MAX {
                 let problem =

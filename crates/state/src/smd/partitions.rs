@@ -15,7 +15,7 @@ use proto::smd::v1::{GroupMembers, Partition};
 use super::components::Components;
 use super::members::{joined, normalise_members, normalise_tags, parted};
 use super::stored_xname;
-use crate::bounds::{DESCRIPTION_BYTES_MAX, PARTITIONS_MAX, check_count, check_text};
+use crate::bounds::{DESCRIPTION_BYTES_MAX, PARTITIONS_MAX, check_text};
 use crate::changes::Changes;
 use crate::event::Object;
 use crate::log_position::{LogPosition, check_revision};
