@@ -82,9 +82,7 @@ fn try_out(
         .state::<State>()
         .map_or_else(|| applied.clone(), |state| state.as_ref().clone());
     let (outcome, events) = state.try_out(header, command);
-    if let Some(rejection) = state::rejection(&outcome) {
-        return Err(rejection.into());
-    }
+    let outcome = outcome?;
     let of_objects = events.iter().filter(|event| event.object().is_some());
     trial.record(Arc::new(state), of_objects, object_change);
     Ok(Committed::new(applied.applied_index(), outcome))

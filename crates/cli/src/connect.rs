@@ -23,6 +23,8 @@ use crate::login;
 pub(crate) const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// What a member allows a call at most; a boot file of 30 GB takes as long over 1 Gb/s.
 const UPLOAD_AT_MOST: Duration = Duration::from_secs(300);
+/// What follows the beginning of a short answer comes within that.
+const REST_AT_MOST: Duration = Duration::from_secs(2);
 /// A token file has at most this many bytes; a larger one is another file.
 const TOKEN_FILE_BYTES_MAX: u64 = 16 << 10;
 /// Where `chamois demo` and `chamois init` print what to set.
@@ -120,6 +122,11 @@ impl Target {
             at_most: Duration::from_secs(5),
             reads_locally: false,
         })
+    }
+
+    /// The time that a member has for its whole answer: that of a call, and a little for the rest of what it sends.
+    pub(crate) fn answer_at_most(&self) -> Duration {
+        self.at_most.saturating_add(REST_AT_MOST)
     }
 
     /// A channel to one member. Nothing is dialled yet.

@@ -1,7 +1,7 @@
 //! Named contexts: which cluster is meant, and how it is asked. `/etc/chamois/cli.toml` is the site's, `config.toml` the user's.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,8 @@ use crate::output::Format;
 const OF_SITE: &str = "/etc/chamois/cli.toml";
 /// A file of contexts is small; a larger one is another file, bytes.
 const BYTES_MAX: u64 = 1 << 20;
+/// Symbolic links that are followed one after the other, as Linux does.
+const LINKS_MAX: usize = 40;
 /// Longest name of a context.
 const NAME_CHARS_MAX: usize = 63;
 
@@ -146,7 +148,8 @@ impl Contexts {
             CliError::other(&format!("cannot write {}", path.display()), error)
         };
         let text = toml::to_string_pretty(&self.own).map_err(|error| failed(&error))?;
-        let folder = path.parent().unwrap_or_else(|| Path::new("."));
+        let file_itself = behind_links(path).map_err(|error| failed(&error))?;
+        let folder = file_itself.parent().unwrap_or_else(|| Path::new("."));
         std::fs::create_dir_all(folder).map_err(|error| failed(&error))?;
         let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| failed(&error))?;
         let head = "# Contexts of `chamois`; `chamois config` writes this file anew, without comments.\n";
@@ -155,9 +158,28 @@ impl Contexts {
             .and_then(|()| file.write_all(text.as_bytes()))
             .and_then(|()| file.as_file().sync_all());
         written.map_err(|error| failed(&error))?;
-        file.persist(path).map_err(|error| failed(&error.error))?;
+        file.persist(&file_itself).map_err(|error| failed(&error.error))?;
         Ok(path.clone())
     }
+}
+
+/// The file that links lead to, whether it is there or not: those who keep their files elsewhere keep the link.
+fn behind_links(path: &Path) -> std::io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        let to = match std::fs::read_link(&path) {
+            Ok(to) => to,
+            // no link, or nothing at all
+            Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::NotFound) => {
+                return Ok(path);
+            }
+            Err(error) => return Err(error),
+        };
+        path = path.parent().unwrap_or_else(|| Path::new(".")).join(to);
+    }
+    Err(std::io::Error::other(format!(
+        "more than {LINKS_MAX} symbolic links one after the other; do they lead back?"
+    )))
 }
 
 /// `$XDG_CONFIG_HOME/chamois/config.toml`, or below `~/.config`.
@@ -404,6 +426,39 @@ consistency = "local"
         let again = Contexts::read_at(&dir.path().join("none"), Some(path)).unwrap();
         assert_eq!(again.get("x.y").unwrap(), &fields);
         assert_eq!(again.current(), Some("x.y"));
+    }
+
+    /// Whoever keeps the file among others of theirs finds the link as it was, and the file changed: one that is not there yet, too.
+    #[test]
+    fn a_file_behind_links_is_written_where_it_is() {
+        for is_there in [true, false] {
+            let dir = tempfile::tempdir().unwrap();
+            let (link, again) = (dir.path().join("config.toml"), dir.path().join("again.toml"));
+            let itself = dir.path().join("kept/chamois.toml");
+            if is_there {
+                std::fs::create_dir(dir.path().join("kept")).unwrap();
+                std::fs::write(&itself, "").unwrap();
+            }
+            std::os::unix::fs::symlink("again.toml", &link).unwrap();
+            std::os::unix::fs::symlink("kept/chamois.toml", &again).unwrap();
+            let mut contexts = Contexts::read_at(&dir.path().join("none"), Some(link.clone())).unwrap();
+            contexts.own_mut().current = Some("x".into());
+            assert_eq!(contexts.write().unwrap(), link);
+            for link in [&link, &again] {
+                assert!(link.is_symlink(), "{} is a file now", link.display());
+            }
+            let text = std::fs::read_to_string(&itself).unwrap();
+            assert!(text.contains("current = \"x\""), "{text}");
+        }
+    }
+
+    #[test]
+    fn links_that_lead_back_are_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let (one, two) = (dir.path().join("one"), dir.path().join("two"));
+        std::os::unix::fs::symlink("two", &one).unwrap();
+        std::os::unix::fs::symlink("one", &two).unwrap();
+        assert!(behind_links(&one).unwrap_err().to_string().contains("lead back"));
     }
 
     #[test]

@@ -34,6 +34,10 @@ use crate::output;
 /// Longest time that one check may take; what it waits for is itself bounded by --timeout.
 const CHECK_AT_MOST: Duration = Duration::from_secs(20);
 
+/// Longest time that a check waits for one member, all of which it asks at once: less than a check may take, so that what the others
+/// say is told.
+const MEMBER_AT_MOST: Duration = Duration::from_secs(8);
+
 /// `chamois doctor`.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\

@@ -5,6 +5,7 @@
 
 mod api;
 mod args;
+mod at_once;
 mod audit;
 mod bench;
 mod bmc;

@@ -4,6 +4,8 @@ mod list;
 mod names;
 
 use clap::{Args, Subcommand};
+use model::NodeNames;
+use serde_json::{Value, json};
 
 use crate::args::GlobalArgs;
 use crate::error::CliError;
@@ -73,18 +75,11 @@ pub(crate) async fn run(global: &GlobalArgs, command: NodesetCommand) -> Result<
     match command {
         NodesetCommand::Expand(args) => {
             let names = names::of(global, &args.of.sets).await?;
-            let names: Vec<&str> = names.iter().collect();
-            match global.output == Format::Json {
-                true => output::print(serde_json::json!(names)),
-                false => output::print(names.join(&args.separator.replace("\\n", "\n"))),
-            }
+            output::write(&expanded(global.output, &names, &args.separator))
         }
         NodesetCommand::Fold(args) => {
             let folded = names::of(global, &args.sets).await?.fold();
-            match global.output == Format::Json {
-                true => output::print(serde_json::json!(folded)),
-                false => output::print(folded),
-            }
+            output::object_value(global, &json!(folded), &folded, || &folded)
         }
         NodesetCommand::Count(args) => output::print(names::of(global, &args.sets).await?.len()),
         NodesetCommand::List(args) => list::run(global, args).await,
@@ -92,16 +87,44 @@ pub(crate) async fn run(global: &GlobalArgs, command: NodesetCommand) -> Result<
     }
 }
 
+/// Every name, each ended, or with a separator between them.
+fn expanded(format: Format, names: &NodeNames, separator: &str) -> String {
+    let names: Vec<&str> = names.iter().collect();
+    match (
+        format,
+        documents(format, names.iter().map(|name| json!(name)).collect()),
+    ) {
+        (_, Some(text)) => text,
+        (Format::Name, None) => names.iter().map(|name| format!("{name}\n")).collect(),
+        (_, None) => format!("{}\n", names.join(&separator.replace("\\n", "\n"))),
+    }
+}
+
 fn sources(global: &GlobalArgs) -> Result<(), CliError> {
-    if global.output == Format::Json {
-        let names: Vec<&str> = SOURCES.iter().map(|(name, _)| *name).collect();
-        return output::print(serde_json::json!(names));
+    let names = SOURCES.map(|(name, _)| name);
+    if let Some(text) = documents(global.output, names.iter().map(|name| json!(name)).collect()) {
+        return output::write(&text);
+    }
+    if global.output == Format::Name {
+        return output::print_lines(&names.map(str::to_owned));
     }
     let mut table = output::table(["SOURCE", "GROUPS"]);
     for (name, meaning) in SOURCES {
         table.add_row([name, meaning]);
     }
     output::print(table)
+}
+
+/// A list in the forms for programs: one document, or a line each; `None`: it is for people.
+fn documents(format: Format, rows: Vec<Value>) -> Option<String> {
+    match format {
+        Format::Json | Format::Yaml => {
+            let document = output::value_document(format, &Value::Array(rows));
+            Some(format!("{document}\n"))
+        }
+        Format::Jsonl => Some(rows.iter().map(|row| format!("{row}\n")).collect()),
+        Format::Table | Format::Wide | Format::Name => None,
+    }
 }
 
 #[cfg(test)]
@@ -123,5 +146,24 @@ mod tests {
             panic!("not fold")
         };
         assert_eq!(args.sets, ["n[1,2]", "-", "a,b"]);
+    }
+
+    #[test]
+    fn names_have_every_form_that_answers_have() {
+        let names: NodeNames = ["n1", "n2"].into_iter().collect();
+        for (format, text) in [
+            (Format::Table, "n1,n2\n"),
+            (Format::Wide, "n1,n2\n"),
+            (Format::Name, "n1\nn2\n"),
+            (Format::Json, "[\"n1\",\"n2\"]\n"),
+            (Format::Yaml, "- n1\n- n2\n"),
+            (Format::Jsonl, "\"n1\"\n\"n2\"\n"),
+        ] {
+            assert_eq!(expanded(format, &names, ","), text, "{format:?}");
+        }
+        assert_eq!(expanded(Format::Table, &names, "\\n"), "n1\nn2\n");
+        let none = NodeNames::default();
+        assert_eq!(expanded(Format::Jsonl, &none, ","), "");
+        assert_eq!(expanded(Format::Json, &none, ","), "[]\n");
     }
 }

@@ -77,6 +77,17 @@ pub enum Rejection {
         /// `<area>.<access>`, e.g. `bss.write`.
         permission: String,
     },
+    /// `rejection`, because of another object: one that is missing, or that has what this one wants. Whoever changes both finds
+    /// out from it, without reading the words, whether this one waits for that one. Is never in the log.
+    #[error("{rejection}")]
+    OfAnother {
+        /// What is told.
+        rejection: Box<Rejection>,
+        /// Word for the kind of the other object, as `NotFound` has it.
+        kind: String,
+        /// Its id.
+        id: String,
+    },
     /// Applying the command failed in a way that it must not, alike on every member; nothing was changed.
     #[error("internal error, nothing was changed: {detail}")]
     Bug {
@@ -99,6 +110,25 @@ impl Rejection {
         Rejection::NotFound {
             kind: kind.to_owned(),
             id: id.to_string(),
+        }
+    }
+
+    /// The same, said to be because of another object.
+    #[must_use]
+    pub fn of_another(self, kind: &str, id: impl fmt::Display) -> Self {
+        Rejection::OfAnother {
+            rejection: Box::new(self.plain()),
+            kind: kind.to_owned(),
+            id: id.to_string(),
+        }
+    }
+
+    /// The same, without the other object that it is because of.
+    #[must_use]
+    pub fn plain(self) -> Self {
+        match self {
+            Rejection::OfAnother { rejection, .. } => *rejection,
+            plain => plain,
         }
     }
 }
@@ -156,5 +186,21 @@ mod tests {
         for (rejection, text) in cases {
             assert_eq!(rejection.to_string(), text);
         }
+    }
+
+    /// Whose fault it is changes no word, and is said once.
+    #[test]
+    fn a_rejection_because_of_another_object_reads_the_same() {
+        let plain = Rejection::invalid("members.ids", "there is no x0; create it first");
+        let told = plain
+            .clone()
+            .of_another("group", "g")
+            .of_another("component", "x0");
+        assert_eq!(told.to_string(), plain.to_string());
+        let Rejection::OfAnother { kind, id, .. } = &told else {
+            panic!("{told:?}");
+        };
+        assert_eq!((kind.as_str(), id.as_str()), ("component", "x0"));
+        assert_eq!(told.plain(), plain);
     }
 }

@@ -167,6 +167,16 @@ pub enum Error {
         /// Which level is needed, which is set, and how to raise it.
         detail: String,
     },
+    /// `error`, because of another object: one that is missing, or that has what this one wants. Only of what is tried out.
+    #[error("{error}")]
+    OfAnother {
+        /// What is told.
+        error: Box<Error>,
+        /// Kind of the other object, in the words of `NotFound`.
+        kind: String,
+        /// Its id.
+        id: String,
+    },
     /// The disk failed; the member ends itself.
     #[error("could not write to or read from this member's disk")]
     Storage(#[source] std::io::Error),
@@ -204,6 +214,11 @@ impl From<Rejection> for Error {
             Rejection::RequestDiffers => Self::RequestDiffers,
             Rejection::FeatureLevel { .. } => Self::FeatureLevel { detail: text },
             Rejection::Denied { .. } => Self::Denied { reason: text },
+            Rejection::OfAnother { rejection, kind, id } => Self::OfAnother {
+                error: Box::new(Self::from(*rejection)),
+                kind,
+                id,
+            },
             Rejection::Bug { detail } => Self::Internal(detail),
         }
     }
@@ -318,6 +333,7 @@ fn coded(error: Error, text: String) -> Status {
         Error::FeatureLevel { .. } => {
             telling_of(http_status(Status::failed_precondition(text), 409), THE_REQUEST)
         }
+        Error::OfAnother { error, .. } => coded(*error, text),
         Error::Storage(source) => {
             tracing::error!(error = &source as &dyn std::error::Error, "{text}");
             Status::internal(text) // the cause stays in the log, not on the wire
@@ -670,6 +686,7 @@ mod tests {
             Rejection::Denied {
                 permission: "bss.write".into(),
             },
+            Rejection::invalid("members.ids", "there is no x0").of_another("component", "x0"),
         ] {
             assert_eq!(Error::from(rejection.clone()).to_string(), rejection.to_string());
         }

@@ -15,6 +15,11 @@ use crate::{Error, OUTCOME_UNKNOWN, Reason};
 /// `domain` of every `ErrorInfo`.
 pub const ERROR_DOMAIN: &str = "chamois";
 
+/// Facts of an error that is because of another object: what kind of object that is, and which one.
+pub(crate) const OTHER_KIND: &str = "other_kind";
+/// See [`OTHER_KIND`].
+pub(crate) const OTHER_ID: &str = "other_id";
+
 /// Longest text of a detail, bytes: gRPC's C core, so Python, refuses an answer whose metadata is 8 KiB, and the details are
 /// written in base64 beside the message.
 const TEXT_BYTES_MAX: usize = 512;
@@ -28,7 +33,7 @@ const PROST_MALFORMED: &str = "failed to decode Protobuf message: ";
 /// What `error` says to programs.
 pub(crate) fn of(error: &Error) -> ErrorDetails {
     let mut details = ErrorDetails::with_error_info(reason_of(error).as_str(), ERROR_DOMAIN, facts(error));
-    match error {
+    match plain(error) {
         Error::Invalid { field, problem } => {
             details.add_bad_request_violation(clipped(field), clipped(problem));
         }
@@ -113,6 +118,14 @@ fn is_error(headers: &HeaderMap) -> bool {
     headers.get(Status::GRPC_STATUS).is_some_and(|code| code != "0")
 }
 
+/// Without the other object that it is because of.
+fn plain(error: &Error) -> &Error {
+    match error {
+        Error::OfAnother { error, .. } => plain(error),
+        error => error,
+    }
+}
+
 /// No `_` arm: a new variant does not compile until someone picks its reason.
 fn reason_of(error: &Error) -> Reason {
     match error {
@@ -135,6 +148,7 @@ fn reason_of(error: &Error) -> Reason {
         Error::Compacted { .. } => Reason::Compacted,
         Error::NotModified { .. } => Reason::NotModified,
         Error::FeatureLevel { .. } => Reason::FeatureLevel,
+        Error::OfAnother { error, .. } => reason_of(error),
         Error::Storage(_) => Reason::Storage,
         Error::Internal(_) => Reason::Internal,
     }
@@ -143,7 +157,7 @@ fn reason_of(error: &Error) -> Reason {
 /// `metadata` of the `ErrorInfo`: what a program would otherwise have to read out of the text.
 fn facts(error: &Error) -> HashMap<String, String> {
     let pair = |key: &str, value: Cow<'_, str>| (key.to_owned(), value.into_owned());
-    let facts = match error {
+    let told = match error {
         Error::Invalid { field, .. } => vec![pair("field", clipped(field))],
         Error::NotFound { kind, id } | Error::AlreadyExists { kind, id, .. } => {
             vec![pair("kind", clipped(kind)), pair("id", clipped(id))]
@@ -160,9 +174,14 @@ fn facts(error: &Error) -> HashMap<String, String> {
         Error::OutcomeUnknown | Error::DeadlineExceeded { .. } => {
             vec![pair("outcome", OUTCOME_UNKNOWN.into())]
         }
+        Error::OfAnother { error, kind, id } => {
+            let mut all = facts(error);
+            all.extend([pair(OTHER_KIND, clipped(kind)), pair(OTHER_ID, clipped(id))]);
+            return all;
+        }
         _ => Vec::new(),
     };
-    facts.into_iter().collect()
+    told.into_iter().collect()
 }
 
 /// The beginning of a text that is longer than [`TEXT_BYTES_MAX`], which ends with `…` then.
@@ -260,6 +279,24 @@ mod tests {
                 vec![("oldest", "40")],
             ),
             (Error::SessionExpired, "SESSION_EXPIRED", vec![]),
+            (
+                Error::OfAnother {
+                    error: Box::new(Error::AlreadyExists {
+                        kind: s("NID"),
+                        id: s("7"),
+                        detail: s("it belongs to x0"),
+                    }),
+                    kind: s("component"),
+                    id: s("x0"),
+                },
+                "ALREADY_EXISTS",
+                vec![
+                    ("id", "7"),
+                    ("kind", "NID"),
+                    ("other_id", "x0"),
+                    ("other_kind", "component"),
+                ],
+            ),
         ];
         for (error, reason, facts) in table {
             assert_eq!(facts_told(error), (s(reason), pairs(&facts)));
@@ -276,6 +313,26 @@ mod tests {
             ("nid", "7 is x1's")
         );
         assert!(told(Error::OutcomeUnknown).bad_request().is_none());
+    }
+
+    /// Who knows nothing of the two facts reads what was always there.
+    #[test]
+    fn an_error_because_of_another_object_is_the_same_error() {
+        let plain = || invalid("members.ids", "there is no x0; create it first");
+        let told = Status::from(Error::OfAnother {
+            error: Box::new(plain()),
+            kind: "component".into(),
+            id: "x0".into(),
+        });
+        let is = Status::from(plain());
+        assert_eq!((told.code(), told.message()), (is.code(), is.message()));
+        let shown = |status: &Status| format!("{:?}", status.metadata());
+        assert_eq!(shown(&told), shown(&is));
+        let fields = |status: &Status| {
+            let violations = status.get_details_bad_request().unwrap().field_violations;
+            format!("{violations:?}")
+        };
+        assert_eq!(fields(&told), fields(&is));
     }
 
     #[test]

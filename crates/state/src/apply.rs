@@ -69,7 +69,10 @@ impl State {
             Err(rejection) => (rejected(index, &rejection), false),
             Ok(Admission::New(ticket)) => {
                 let at = LogPosition::new(index, self.time_ms, &header);
-                let outcome = self.run(entry.command.as_ref(), &at, &mut changes);
+                let outcome = match self.run(entry.command.as_ref(), &at, &mut changes) {
+                    Ok(result) => applied(index, result),
+                    Err(rejection) => rejected(index, &rejection),
+                };
                 self.sessions
                     .settle(&ticket, &outcome, self.time_ms, &mut changes);
                 (outcome, false)
@@ -98,13 +101,19 @@ impl State {
     }
 
     /// What `command` would do as the next entry, if it were one: outcome and events, and this state as it would be. For
-    /// copies that are thrown away: sessions, digest and changed rows are not kept.
-    pub fn try_out(&mut self, header: &Header, command: &Command) -> (Outcome, Vec<Event>) {
+    /// copies that are thrown away: sessions, digest and changed rows are not kept. A rejection may say more here than in the
+    /// log: because of which other object it is.
+    pub fn try_out(
+        &mut self,
+        header: &Header,
+        command: &Command,
+    ) -> (Result<Outcome, Rejection>, Vec<Event>) {
         let mut changes = Changes::default();
         self.skip(self.applied_index + 1);
         self.time_ms = self.time_ms.max(header.proposed_at_ms);
         let at = LogPosition::new(self.applied_index, self.time_ms, header);
-        let outcome = self.run(Some(command), &at, &mut changes);
+        let done = self.run(Some(command), &at, &mut changes);
+        let outcome = done.map(|result| applied(at.index, result));
         (outcome, changes.into_parts().2)
     }
 
@@ -123,14 +132,15 @@ impl State {
         self.cluster.need_level(feature_level(command))
     }
 
-    fn run(&mut self, command: Option<&Command>, at: &LogPosition<'_>, changes: &mut Changes) -> Outcome {
-        let done = match at.grant {
+    fn run(
+        &mut self,
+        command: Option<&Command>,
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) -> Result<outcome::Applied, Rejection> {
+        match at.grant {
             Some(grant) => self.change_as_granted(grant, command, at, changes),
             None => self.change(command, at, changes),
-        };
-        match done {
-            Ok(result) => applied(at.index, result),
-            Err(rejection) => rejected(at.index, &rejection),
         }
     }
 

@@ -88,6 +88,8 @@ fn to_wire(rejection: &Rejection) -> Rejected {
             subject: permission,
             ..rejected(Kind::Denied)
         },
+        // members of older versions write the same, so the other object stays out
+        Rejection::OfAnother { rejection, .. } => to_wire(&rejection),
         Rejection::Bug { detail } => Rejected {
             detail,
             ..rejected(Kind::Bug)
@@ -179,6 +181,16 @@ mod tests {
             assert_eq!(outcome.revision, 9);
             assert_eq!(rejection(&outcome), Some(expected));
         }
+    }
+
+    /// An outcome is part of the replicated state: another byte than an older member's would stop one of them.
+    #[test]
+    fn because_of_what_it_is_refused_is_not_in_the_log() {
+        let plain = Rejection::Conflict {
+            detail: "x0 is in the group g".into(),
+        };
+        let told = plain.clone().of_another("group", "g");
+        assert_eq!(rejected(9, &told), rejected(9, &plain));
     }
 
     /// A newer member may say no in a way that this one does not know; silence is no success either.

@@ -1,5 +1,6 @@
 //! `chamois audit --denied`: what each member has refused, all of them asked.
 
+use futures::future::join_all;
 use proto::audit::v1::audit_service_client::AuditServiceClient;
 use proto::audit::v1::{Denial, ListDenialsRequest};
 use serde_json::Value;
@@ -7,6 +8,7 @@ use serde_json::Value;
 use super::records::tell;
 use super::{AuditArgs, check_whole, lines, now_ms};
 use crate::args::GlobalArgs;
+use crate::at_once;
 use crate::connect::Target;
 use crate::error::{CliError, Kind};
 use crate::output;
@@ -22,8 +24,15 @@ struct Asked {
 pub(super) async fn run(global: &GlobalArgs, args: &AuditArgs) -> Result<(), CliError> {
     let target = Target::from_global(global)?;
     let (mut all, mut unavailable) = (Vec::new(), None);
-    for endpoint in &target.endpoints {
-        match ask(&target, endpoint, args).await {
+    let asked = join_all(
+        target
+            .endpoints
+            .iter()
+            .map(|endpoint| ask(&target, endpoint, args)),
+    )
+    .await;
+    for (endpoint, asked) in target.endpoints.iter().zip(asked) {
+        match asked {
             Ok(asked) => all.push(asked),
             // one that is down must not hide what the others have
             Err(error) if error.kind() == Kind::Unavailable => {
@@ -61,7 +70,8 @@ async fn ask(target: &Target, endpoint: &str, args: &AuditArgs) -> Result<Asked,
     let mut asked = Asked::default();
     loop {
         request.page_size = args.page_size(asked.denials.len());
-        let answer = client.list_denials(request.clone()).await?.into_inner();
+        let page = async { Ok(client.list_denials(request.clone()).await?.into_inner()) };
+        let answer = at_once::within(target.answer_at_most(), page).await?;
         asked.member_id = answer.member_id;
         asked.damaged += answer.damaged;
         asked.denials.extend(answer.denials);

@@ -5,6 +5,7 @@ use proto::cluster::v1::cluster_service_client::ClusterServiceClient;
 use proto::cluster::v1::{ClusterStatus, GetStatusRequest};
 
 use crate::args::GlobalArgs;
+use crate::at_once;
 use crate::connect::Target;
 use crate::error::{CliError, Kind};
 use crate::output::{self, Shape, column, wide};
@@ -47,11 +48,11 @@ pub(crate) async fn ask_all(target: &Target, endpoints: &[String]) -> Vec<View> 
 
 /// Asks one endpoint.
 pub(crate) async fn ask(target: &Target, endpoint: &str) -> Result<ClusterStatus, CliError> {
-    let connection = target.connect_one(endpoint)?;
-    let answer = ClusterServiceClient::new(connection)
-        .get_status(GetStatusRequest {})
-        .await?;
-    Ok(answer.into_inner())
+    let asked = async {
+        let mut client = ClusterServiceClient::new(target.connect_one(endpoint)?);
+        Ok(client.get_status(GetStatusRequest {}).await?.into_inner())
+    };
+    at_once::within(target.answer_at_most(), asked).await
 }
 
 /// The leader's own view: only a leader knows how far the others are.

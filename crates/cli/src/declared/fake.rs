@@ -46,6 +46,13 @@ impl Fake {
             .unwrap_or_default()
     }
 
+    /// An object as it was written.
+    pub(super) fn spec(&self, kind: &Kind, name: &str) -> Map<String, Value> {
+        let rows = self.rows.borrow();
+        let found = rows.get(kind.name).and_then(|rows| rows.get(name));
+        found.map(|(_, object)| object.clone()).unwrap_or_default()
+    }
+
     /// How many writes were meant.
     pub(super) fn writes(&self) -> usize {
         let is_write =
@@ -123,6 +130,28 @@ impl Fake {
     }
 }
 
+impl Fake {
+    /// What HSM has for components; `None`: it is another method.
+    fn write_components(&self, method: &str, request: &Value, how: How) -> Option<Result<Answer, Status>> {
+        let kind = super::kinds::find("Component").ok()?;
+        match method {
+            "CreateComponents" => {
+                let object = request["components"][0].as_object()?.clone();
+                let name = kind.name_of(&object)?;
+                let seen = request["if_revisions"][0].as_u64();
+                Some(self.put(kind, &name, seen, Some(object), how))
+            }
+            "BulkPatchRole" => {
+                let name = request["component_ids"][0].as_str()?.to_owned();
+                let mut object = self.spec(kind, &name);
+                object.insert("Role".into(), request["role"].clone());
+                Some(self.put(kind, &name, None, Some(object), how))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// The object as the cluster shows it.
 fn shown(revision: u64, mut object: Map<String, Value>) -> Value {
     let change = json!({ "revision": revision });
@@ -187,6 +216,9 @@ impl Cluster for Fake {
                 answer = self.put(kind, &name, at.as_u64(), Some(object), how)?;
             }
             return Ok(answer);
+        }
+        if let Some(answer) = self.write_components(short, &request, how) {
+            return answer;
         }
         Err(Status::unimplemented(method.to_owned()))
     }

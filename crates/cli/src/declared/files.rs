@@ -12,6 +12,8 @@ use crate::error::{CliError, Kind};
 const FILE_BYTES_MAX: u64 = 64 << 20;
 /// Files of one folder, with those in its folders.
 const FILES_MAX: usize = 10_000;
+/// Files of all kinds and folders that are looked at for them.
+const LOOKED_AT_MAX: usize = 100_000;
 /// Folders within each other.
 const DEPTH_MAX: usize = 32;
 
@@ -66,8 +68,9 @@ impl Source {
         if !self.0.is_dir() {
             return Ok(vec![self.0.clone()]);
         }
-        let mut found = Vec::new();
-        below(&self.0, 0, &mut found)?;
+        let mut walk = Walk::default();
+        walk.below(&self.0)?;
+        let mut found = walk.found;
         if found.is_empty() {
             return Err(refused(&self.0, "it has no file *.yaml, *.yml or *.json"));
         }
@@ -76,16 +79,51 @@ impl Source {
     }
 }
 
-/// What begins with a dot is not read: the record, and what editors leave.
-fn below(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), CliError> {
-    if depth > DEPTH_MAX {
-        return Err(refused(
-            folder,
-            format!("more than {DEPTH_MAX} folders within each other"),
-        ));
+/// A folder on its way to be read, with those in it. Links are followed, but never back to where they are.
+#[derive(Default)]
+struct Walk {
+    found: Vec<PathBuf>,
+    /// Files and folders that were looked at: several ways to one folder are several times its files.
+    looked_at: usize,
+    /// The folders that it is in, without links.
+    within: Vec<PathBuf>,
+}
+
+impl Walk {
+    /// What begins with a dot is not read: the record, and what editors leave.
+    fn below(&mut self, folder: &Path) -> Result<(), CliError> {
+        let itself = std::fs::canonicalize(folder).map_err(|error| refused(folder, error))?;
+        if self.within.contains(&itself) {
+            let problem = format!(
+                "it is a link back to {}, which it is in; take it away",
+                itself.display()
+            );
+            return Err(refused(folder, problem));
+        }
+        if self.within.len() > DEPTH_MAX {
+            return Err(refused(
+                folder,
+                format!("more than {DEPTH_MAX} folders within each other"),
+            ));
+        }
+        self.within.push(itself);
+        for entry in std::fs::read_dir(folder).map_err(|error| refused(folder, error))? {
+            let path = entry.map_err(|error| refused(folder, error))?.path();
+            self.looked_at += 1;
+            if self.looked_at > LOOKED_AT_MAX {
+                let problem = format!("more than {LOOKED_AT_MAX} files and folders, by all links to them");
+                return Err(refused(folder, problem));
+            }
+            self.add(path)?;
+            if self.found.len() > FILES_MAX {
+                return Err(refused(folder, format!("more than {FILES_MAX} files")));
+            }
+        }
+        self.within.pop();
+        Ok(())
     }
-    for entry in std::fs::read_dir(folder).map_err(|error| refused(folder, error))? {
-        let path = entry.map_err(|error| refused(folder, error))?.path();
+
+    fn add(&mut self, path: PathBuf) -> Result<(), CliError> {
         let is_hidden = path
             .file_name()
             .is_none_or(|name| name.to_string_lossy().starts_with('.'));
@@ -94,15 +132,12 @@ fn below(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Cl
             .is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known));
         match (is_hidden, path.is_dir()) {
             (true, _) => {}
-            (false, true) => below(&path, depth + 1, found)?,
-            (false, false) if is_document => found.push(path),
+            (false, true) => self.below(&path)?,
+            (false, false) if is_document => self.found.push(path),
             (false, false) => {}
         }
-        if found.len() > FILES_MAX {
-            return Err(refused(folder, format!("more than {FILES_MAX} files")));
-        }
+        Ok(())
     }
-    Ok(())
 }
 
 fn text(input: impl std::io::Read) -> Result<String, String> {
@@ -180,5 +215,56 @@ mod tests {
             assert_eq!(error.kind(), Kind::Usage, "{error}");
         }
         assert!(source("").is_err());
+    }
+
+    /// Two of them made 2^32 visits.
+    #[test]
+    fn links_back_to_where_they_are_are_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let inner = dir.path().join("inner");
+        std::fs::create_dir(&inner).unwrap();
+        std::fs::write(dir.path().join("a.yaml"), GROUP).unwrap();
+        let refused = || {
+            let source = source(dir.path().to_str().unwrap()).unwrap();
+            source.files().unwrap_err().to_string()
+        };
+        for link in ["one", "two"] {
+            std::os::unix::fs::symlink(dir.path(), inner.join(link)).unwrap();
+        }
+        let text = refused();
+        let names = ["inner/one", "inner/two"].map(|name| dir.path().join(name).display().to_string());
+        assert!(names.iter().any(|name| text.contains(name)), "{text}");
+        assert!(text.contains("a link back to"), "{text}");
+    }
+
+    /// A folder of another tree may be linked to, and read by two ways; what is declared twice is refused later.
+    #[test]
+    fn links_to_elsewhere_are_followed() {
+        let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::write(other.path().join("g.yaml"), GROUP).unwrap();
+        for link in ["a", "b"] {
+            std::os::unix::fs::symlink(other.path(), dir.path().join(link)).unwrap();
+        }
+        let files = source(dir.path().to_str().unwrap()).unwrap().files().unwrap();
+        assert_eq!(files, [dir.path().join("a/g.yaml"), dir.path().join("b/g.yaml")]);
+    }
+
+    /// No loop, and yet 2^20 ways to a folder that is empty.
+    #[test]
+    fn links_that_multiply_are_bounded() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = |depth: u32| dir.path().join(format!("{depth}"));
+        for depth in (0..=20).rev() {
+            std::fs::create_dir(folder(depth)).unwrap();
+            for link in ["a", "b"].into_iter().filter(|_| depth < 20) {
+                std::os::unix::fs::symlink(folder(depth + 1), folder(depth).join(link)).unwrap();
+            }
+        }
+        let mut walk = Walk {
+            looked_at: LOOKED_AT_MAX - 1000,
+            ..Walk::default()
+        };
+        let error = walk.below(&folder(0)).unwrap_err();
+        assert!(error.to_string().contains("100000"), "{error}");
     }
 }

@@ -344,6 +344,21 @@ impl Kind {
         KINDS.iter().position(|kind| kind == self).unwrap_or(KINDS.len())
     }
 
+    /// Whether errors of the cluster call objects of this kind by `word`.
+    pub(super) fn is_called(&self, word: &str) -> bool {
+        let name = match word {
+            "role" => "Role",
+            "policy" => "Policy",
+            "component" => "Component",
+            "group" => "Group",
+            "subnet" => "Subnet",
+            "profile" => "Profile",
+            "instance-info" => "InstanceInfo",
+            _ => return false,
+        };
+        self.name == name
+    }
+
     /// The name as the cluster writes it.
     ///
     /// # Errors

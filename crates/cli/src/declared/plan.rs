@@ -21,6 +21,8 @@ pub(super) struct Step {
     pub(super) before: Option<Present>,
     /// What is to be there; none: nothing any more.
     pub(super) after: Option<Map<String, Value>>,
+    /// Fields of `after` that a document declares. Of a component the others are what was seen of it.
+    pub(super) declared: Vec<String>,
     /// Where that is said; of what is pruned nowhere.
     pub(super) place: Option<Place>,
 }
@@ -83,6 +85,7 @@ pub(super) fn compare(documents: &[Document], known: &Known) -> Result<Plan, Cli
             name: document.name.clone(),
             before,
             after: Some(after),
+            declared: document.spec.keys().cloned().collect(),
             place: Some(document.place.clone()),
         });
     }
@@ -100,6 +103,7 @@ impl Plan {
                 name,
                 before: Some(before),
                 after: None,
+                declared: Vec::new(),
                 place: None,
             })
             .collect();
@@ -225,6 +229,7 @@ mod tests {
         assert_eq!(of(&json!({"Role": "Compute"})).unchanged, 1);
         let plan = of(&json!({"Role": "Service"}));
         let after = plan.steps[0].after.as_ref().unwrap();
+        assert_eq!(plan.steps[0].declared, ["Role"]);
         assert_eq!(after["State"], "Ready");
         assert_eq!(after["Role"], "Service");
     }

@@ -1,15 +1,18 @@
 //! Makes the steps: objects of a kind in one change where a method takes many, else one after the other, and an exact account of what
 //! was done when something is refused.
 
+use std::borrow::Cow;
+
 use openapi::Catalogue;
 use serde_json::{Map, Value};
 use tonic::Status;
 
 use super::cluster::{Cluster, How};
-use super::kinds::Kind;
-use super::present;
+use super::kinds::Write;
+use super::plan::Step;
+use super::present::{self, Present};
 use super::trial::Tried;
-use super::written::{Condition, Part};
+use super::written::{self, Condition, Part};
 
 /// Objects of one request.
 const OBJECTS_MAX: usize = 2000;
@@ -60,14 +63,15 @@ async fn set(
     made: &mut [usize],
 ) -> Result<(), (Vec<usize>, Status)> {
     let steps: Vec<usize> = range.collect();
-    let unguarded = |at: &&usize| {
-        let mut parts = tried[**at].parts.iter();
-        parts.any(|part| part.condition == Condition::LookedAt)
+    let again = match steps.iter().any(|at| needs_a_look(&tried[*at])) {
+        true => look_again(cluster, catalogue, tried, &steps).await?,
+        false => Vec::new(),
     };
-    if steps.iter().any(|at| unguarded(&at)) {
-        let kind = tried[steps[0]].step.kind;
-        look_again(cluster, catalogue, kind, tried, &steps).await?;
+    let mut tried = Cow::Borrowed(tried);
+    for (at, moved) in again {
+        tried.to_mut()[at] = moved;
     }
+    let tried = &tried[..];
     let mut revisions: Vec<u64> = tried.iter().map(|one| one.step.seen()).collect();
     for mut sent in requests(tried, &steps) {
         if let (Condition::One, [only]) = (sent.condition, &sent.steps[..]) {
@@ -142,28 +146,74 @@ fn extend(body: &mut Map<String, Value>, more: Map<String, Value>, lists: &[&str
     }
 }
 
-/// Methods without a condition: what somebody changed since it was seen is found here, a moment before it is sent.
+/// Whether what is there must be read once more: a method takes no condition, or the revision of a component says little, because it
+/// moves when its node boots.
+fn needs_a_look(one: &Tried) -> bool {
+    let is_change = one.step.before.is_some() && one.step.after.is_some();
+    let is_unguarded = one.parts.iter().any(|part| part.condition == Condition::LookedAt);
+    is_unguarded || (is_change && one.step.kind.write == Write::Components)
+}
+
+/// What somebody changed since it was seen is found here, a moment before it is sent. Gives those anew that have moved by themselves,
+/// by their numbers: components of which nothing changed that is declared.
 async fn look_again(
     cluster: &impl Cluster,
     catalogue: &Catalogue,
-    kind: &'static Kind,
     tried: &[Tried],
     steps: &[usize],
-) -> Result<(), (Vec<usize>, Status)> {
+) -> Result<Vec<(usize, Tried)>, (Vec<usize>, Status)> {
+    let kind = tried[steps[0]].step.kind;
     let now = present::read(cluster, catalogue, kind).await;
     let now = now.map_err(|error| (steps.to_vec(), Status::unavailable(error.to_string())))?;
+    let mut moved = Vec::new();
     for at in steps {
-        let step = &tried[*at].step;
-        let is = now.get(&step.name).map_or(0, |object| object.modified);
-        if is != step.seen() {
-            let text = format!(
-                "somebody else changed it: it is at revision {is}, not {}",
-                step.seen()
-            );
-            return Err((vec![*at], Status::aborted(text)));
+        let one = &tried[*at];
+        let is = now.get(&one.step.name);
+        if is.map_or(0, |object| object.modified) != one.step.seen() {
+            moved.push((
+                *at,
+                anew(catalogue, one, is).map_err(|status| (vec![*at], status))?,
+            ));
         }
     }
-    Ok(())
+    Ok(moved)
+}
+
+/// The step for an object that is at another revision now: what is observed of it is as it is now.
+fn anew(catalogue: &Catalogue, one: &Tried, now: Option<&Present>) -> Result<Tried, Status> {
+    let step = &one.step;
+    let (Write::Components, Some(before), Some(after), Some(now)) =
+        (step.kind.write, &step.before, &step.after, now)
+    else {
+        let is = now.map_or(0, |object| object.modified);
+        let text = format!(
+            "somebody else changed it: it is at revision {is}, not {}",
+            step.seen()
+        );
+        return Err(Status::aborted(text));
+    };
+    let shown = |value: Option<&Value>| value.map_or_else(|| "not set".to_owned(), Value::to_string);
+    let mut spec = now.spec.clone();
+    for field in &step.declared {
+        let (was, is) = (before.spec.get(field), now.spec.get(field));
+        if was != is {
+            let (was, is) = (shown(was), shown(is));
+            return Err(Status::aborted(format!(
+                "somebody else changed it: {field} is {is} now, and was {was}"
+            )));
+        }
+        spec.extend(after.get(field).map(|value| (field.clone(), value.clone())));
+    }
+    let step = Step {
+        before: Some(now.clone()),
+        after: Some(spec),
+        ..step.clone()
+    };
+    let parts = written::parts(catalogue, &step).map_err(|error| Status::internal(error.to_string()))?;
+    // the trial has left out what changes nothing
+    let is_tried = |part: &Part| one.parts.iter().any(|like| like.method == part.method);
+    let parts = parts.into_iter().filter(is_tried).collect();
+    Ok(Tried { step, parts })
 }
 
 /// HSM's bulk patches tell one by one what could not be done.
@@ -194,9 +244,6 @@ mod tests {
 
     use super::super::fake::Fake;
     use super::super::kinds::find;
-    use super::super::plan::Step;
-    use super::super::present::Present;
-    use super::super::written;
     use super::*;
 
     fn tried(kind: &str, name: &str, seen: u64, after: Option<Value>) -> Tried {
@@ -209,6 +256,7 @@ mod tests {
                 created: seen,
             }),
             after: after.map(|spec| spec.as_object().unwrap().clone()),
+            declared: Vec::new(),
             place: None,
         };
         let catalogue = crate::api::catalogue().unwrap();
@@ -276,6 +324,81 @@ mod tests {
             let (steps, status) = account.failed.unwrap();
             assert_eq!((steps, status.code()), (vec![0], Code::Aborted), "{kind}");
             assert_eq!(account.made, [0], "{kind}");
+        }
+    }
+
+    /// A component that was seen at revision 7, off and a compute node, and of which `declared` is to be changed.
+    fn changed(declared: &Value) -> Tried {
+        let seen = json!({"State": "Off", "Role": "Compute"});
+        let mut after = seen.as_object().unwrap().clone();
+        after.extend(declared.as_object().unwrap().clone());
+        let step = Step {
+            kind: find("Component").unwrap(),
+            name: "x0c0s0b0n0".to_owned(),
+            before: Some(Present {
+                spec: seen.as_object().unwrap().clone(),
+                modified: 7,
+                created: 5,
+            }),
+            after: Some(after),
+            declared: declared.as_object().unwrap().keys().cloned().collect(),
+            place: None,
+        };
+        let parts = written::parts(&crate::api::catalogue().unwrap(), &step).unwrap();
+        Tried { step, parts }
+    }
+
+    /// Nodes boot while an apply of thousands of objects is under way: that is nobody's change.
+    #[tokio::test]
+    async fn a_component_whose_node_boots_meanwhile_is_changed_all_the_same() {
+        let (cluster, kind) = (Fake::default(), find("Component").unwrap());
+        cluster.has(
+            kind,
+            "x0c0s0b0n0",
+            9,
+            json!({"State": "Ready", "Role": "Compute"}),
+        );
+        let account = sent(&cluster, &[changed(&json!({"Role": "Service"}))]).await;
+        assert!(account.failed.is_none(), "{:?}", account.failed);
+        assert_eq!(account.made, [1]);
+        assert_eq!(*cluster.calls.borrow(), ["ListComponents", "BulkPatchRole"]);
+        let is = cluster.spec(kind, "x0c0s0b0n0");
+        assert_eq!((&is["State"], &is["Role"]), (&json!("Ready"), &json!("Service")));
+    }
+
+    /// `force` overwrites the state, too: it must be the one that the node is in now, or a node that is up would be off.
+    #[tokio::test]
+    async fn what_is_forced_keeps_the_state_of_now() {
+        let (cluster, kind) = (Fake::default(), find("Component").unwrap());
+        cluster.has(
+            kind,
+            "x0c0s0b0n0",
+            9,
+            json!({"State": "Ready", "Role": "Compute"}),
+        );
+        let account = sent(&cluster, &[changed(&json!({"Arch": "ARM"}))]).await;
+        assert!(account.failed.is_none(), "{:?}", account.failed);
+        assert_eq!(*cluster.calls.borrow(), ["ListComponents", "CreateComponents"]);
+        let is = cluster.spec(kind, "x0c0s0b0n0");
+        assert_eq!(
+            (&is["State"], &is["Arch"]),
+            (&json!("STATE_READY"), &json!("ARCH_ARM"))
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_declared_of_a_component_and_changed_by_somebody_else_is_not_overwritten() {
+        let theirs = json!({"State": "Ready", "Role": "Storage"});
+        for (there, told) in [(Some(theirs), "\"Storage\" now"), (None, "revision 0")] {
+            let (cluster, kind) = (Fake::default(), find("Component").unwrap());
+            if let Some(spec) = there {
+                cluster.has(kind, "x0c0s0b0n0", 9, spec);
+            }
+            let account = sent(&cluster, &[changed(&json!({"Role": "Service"}))]).await;
+            let (steps, status) = account.failed.unwrap();
+            assert_eq!((steps, status.code()), (vec![0], Code::Aborted));
+            assert!(status.message().contains(told), "{status:?}");
+            assert_eq!((account.made, cluster.writes()), (vec![0], 0));
         }
     }
 }

@@ -83,6 +83,7 @@ mod tests {
                 created: 7,
             }),
             after: Some(spec(&json!({"kernel": "/new"}))),
+            declared: Vec::new(),
             place: None,
         };
         let text = difference(&step).unwrap();

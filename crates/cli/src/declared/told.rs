@@ -163,6 +163,7 @@ mod tests {
             name: name.to_owned(),
             before: None,
             after: Some(serde_json::Map::new()),
+            declared: Vec::new(),
             place: None,
         };
         let parts = written::parts(&crate::api::catalogue().unwrap(), &step).unwrap();

@@ -3,10 +3,12 @@
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use openapi::Catalogue;
+use rpc::client::ClientError;
 use serde_json::Value;
 use tonic::{Code, Status};
 
 use super::cluster::{Cluster, How};
+use super::kinds::Write;
 use super::plan::{Plan, Step};
 use super::written::{self, Part};
 use crate::dry_run;
@@ -82,6 +84,8 @@ async fn one(
             }
             // it is made again with the others that it waits for, and judged then
             Err(status) if waits(&status, step, all) => parts.push(part),
+            // its node boots: before it is sent, what is declared of it is compared with what is there
+            Err(status) if status.code() == Code::Aborted && is_component(step) => parts.push(part),
             Err(status) if is_judgement(&status) => return Ok(Answer::Refused(status)),
             Err(status) => return Err(status.into()),
         }
@@ -89,20 +93,18 @@ async fn one(
     Ok(Answer::Parts(parts))
 }
 
-/// Whether the refusal names another object that is made, changed or deleted before it or with it: a member that is not there yet, a
-/// NID that another one gives up. What comes later helps nobody.
+/// Whether it is refused because of another object that is made, changed or deleted before it or with it: a member that is not there
+/// yet, a NID that another one gives up. What comes later helps nobody. The words of a refusal say nothing: objects may be called so.
 fn waits(status: &Status, step: &Step, all: &[Step]) -> bool {
-    let of_state = matches!(
-        status.code(),
-        Code::InvalidArgument | Code::NotFound | Code::FailedPrecondition | Code::AlreadyExists
-    );
-    // the field that an invalid value is named by is no object, whatever objects are called
-    let problem = match (status.code(), status.message().split_once(": ")) {
-        (Code::InvalidArgument, Some((_, problem))) => problem,
-        _ => status.message(),
+    let told = ClientError::of(status);
+    let Some((word, id)) = told.other().or_else(|| told.kind().zip(told.id())) else {
+        return false;
     };
-    let mut others = all.iter().filter(|other| other.name != step.name);
-    of_state && others.any(|other| comes_first(other, step) && names(problem, &other.name))
+    let is_itself = |other: &Step| (other.kind, &other.name) == (step.kind, &step.name);
+    let mut meant = all
+        .iter()
+        .filter(|other| other.name == id && other.kind.is_called(word));
+    meant.any(|other| !is_itself(other) && comes_first(other, step))
 }
 
 /// Whether `other` is made before `step` or in one change with it: objects of a kind are, and deletions come last.
@@ -115,16 +117,9 @@ fn comes_first(other: &Step, step: &Step) -> bool {
     }
 }
 
-/// Whether a name stands in a text as a word of its own.
-fn names(text: &str, name: &str) -> bool {
-    let is_part = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | ':' | '/');
-    text.match_indices(name).any(|(at, _)| {
-        let before = text[..at].chars().next_back();
-        let behind = &text[at + name.len()..];
-        // labels and MACs have colons, sentences have one before a blank
-        let ends = behind.starts_with(": ") || !behind.starts_with(is_part);
-        !before.is_some_and(is_part) && ends
-    })
+/// Whether a component is changed, whose revision moves by itself.
+fn is_component(step: &Step) -> bool {
+    step.kind.write == Write::Components && step.before.is_some() && step.after.is_some()
 }
 
 /// Whether the object itself would be refused; everything else says nothing of it.
@@ -164,6 +159,7 @@ mod tests {
 
     use super::super::fake::Fake;
     use super::super::kinds::find;
+    use super::super::present::Present;
     use super::*;
 
     fn steps(names: &[&str]) -> Plan {
@@ -172,6 +168,7 @@ mod tests {
             name: (*name).to_owned(),
             before: None,
             after: json!({"kernel": "/k"}).as_object().cloned(),
+            declared: Vec::new(),
             place: None,
         };
         Plan {
@@ -214,48 +211,118 @@ mod tests {
         assert_eq!((names, cluster.writes()), (vec!["b", "a"], 0));
     }
 
-    #[test]
-    fn a_refusal_that_names_another_object_of_the_set_waits_for_it() {
-        let plan = steps(&["x0c0s0b0n0", "x0c0s0b0n1"]);
-        let waits_for = |text: &str| waits(&Status::invalid_argument(text), &plan.steps[0], &plan.steps);
-        assert!(waits_for("members: x0c0s0b0n1 is no component"));
-        assert!(!waits_for("members: x0c0s0b0n0 is no component"), "its own name");
-        assert!(!waits_for("members: x0c0s0b0n11 is no component"), "another name");
-        assert!(waits(
-            &Status::already_exists("x0c0s0b0n1: it has the NID 7"),
-            &plan.steps[0],
-            &plan.steps
-        ));
-        assert!(!waits(
-            &Status::unavailable("x0c0s0b0n1"),
-            &plan.steps[0],
-            &plan.steps
-        ));
+    /// A revision that has moved says nothing of a component: `sent.rs` looks at what has changed. Of anything else it says all.
+    #[tokio::test]
+    async fn a_component_whose_node_boots_is_not_refused() {
+        let catalogue = crate::api::catalogue().unwrap();
+        for (kind, name, is_refused) in [
+            ("Component", "x0c0s0b0n0", false),
+            ("BootConfiguration", "c", true),
+        ] {
+            let kind = find(kind).unwrap();
+            let cluster = Fake::default();
+            cluster.has(kind, name, 9, json!({}));
+            let mut plan = steps(&[name]);
+            plan.steps[0].kind = kind;
+            plan.steps[0].before = Some(Present {
+                spec: serde_json::Map::new(),
+                modified: 7,
+                created: 5,
+            });
+            plan.steps[0].after = match is_refused {
+                true => json!({"kernel": "/k"}),
+                false => json!({"Arch": "ARM"}),
+            }
+            .as_object()
+            .cloned();
+            let tried = all(&cluster, &catalogue, &mut plan).await;
+            assert_eq!(tried.is_err(), is_refused, "{}", kind.name);
+            let parts = tried.map_or(0, |tried| tried[0].parts.len());
+            assert_eq!(parts, usize::from(!is_refused), "{}", kind.name);
+        }
     }
 
-    /// An apply that began with what is sure to be refused would end half done.
-    #[test]
-    fn what_comes_later_and_names_of_fields_are_not_waited_for() {
-        let plan = steps(&["compute", "kernel"]);
-        let missing = Status::invalid_argument("kernel: it is missing, and so is an image");
-        assert!(!waits(&missing, &plan.steps[0], &plan.steps));
-        let of = |kind: &str, name: &str, is_made: bool| Step {
+    fn of(kind: &str, name: &str, is_made: bool) -> Step {
+        Step {
             kind: find(kind).unwrap(),
             name: name.to_owned(),
             before: None,
             after: is_made.then(serde_json::Map::new),
+            declared: Vec::new(),
             place: None,
+        }
+    }
+
+    fn because_of(kind: &str, id: &str, error: rpc::Error) -> Status {
+        Status::from(rpc::Error::OfAnother {
+            error: Box::new(error),
+            kind: kind.to_owned(),
+            id: id.to_owned(),
+        })
+    }
+
+    #[test]
+    fn a_refusal_because_of_another_object_of_the_set_waits_for_it() {
+        let (zero, one) = ("x0c0s0b0n0", "x0c0s0b0n1");
+        let all = [
+            of("Component", zero, true),
+            of("Component", one, true),
+            of("Group", "blue", true),
+        ];
+        let missing = |id: &str| because_of("component", id, rpc::invalid("members.ids", "create it first"));
+        assert!(waits(&missing(one), &all[2], &all));
+        assert!(!waits(&missing("x0c0s0b0n11"), &all[2], &all), "another one");
+        let taken = |kind: &str, id: &str| {
+            let error = rpc::Error::AlreadyExists {
+                kind: "NID".to_owned(),
+                id: "7".to_owned(),
+                detail: format!("it belongs to {id}"),
+            };
+            because_of(kind, id, error)
         };
-        let waits_for = |step: &Step, other: &Step| {
-            let status = Status::failed_precondition(format!("{} stands in the way", other.name));
+        assert!(waits(&taken("component", one), &all[0], &all));
+        assert!(!waits(&taken("component", zero), &all[0], &all), "it is itself");
+        assert!(
+            !waits(&taken("cloud-init group", "blue"), &all[0], &all),
+            "another kind"
+        );
+        let gone = Status::from(rpc::Error::NotFound {
+            kind: "component".to_owned(),
+            id: one.to_owned(),
+        });
+        assert!(waits(&gone, &all[2], &all));
+    }
+
+    /// An apply that began with what is sure to be refused would end half done.
+    #[test]
+    fn words_of_a_refusal_are_not_waited_for() {
+        let all = [
+            of("Group", "blue", true),
+            of("Component", "x0c0s0b0n1", true),
+            of("Role", "component", true),
+        ];
+        for refused in [
+            Status::invalid_argument("members.ids: x0c0s0b0n1 is no component"),
+            Status::from(rpc::invalid("members.ids", "x0c0s0b0n1 is no component")),
+            Status::unavailable("x0c0s0b0n1"),
+        ] {
+            assert!(!waits(&refused, &all[0], &all), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn what_comes_later_is_not_waited_for() {
+        let waits_for = |step: &Step, word: &str, other: &Step| {
+            let detail = "the other one stands in the way".to_owned();
+            let status = because_of(word, &other.name, rpc::Error::Conflict { detail });
             waits(&status, step, &[step.clone(), other.clone()])
         };
         let (component, group) = (of("Component", "x0c0s0b0n0", true), of("Group", "blue", true));
-        assert!(waits_for(&group, &component) && !waits_for(&component, &group));
+        assert!(waits_for(&group, "component", &component) && !waits_for(&component, "group", &group));
         let gone = of("Component", "x0c0s1b0n0", false);
-        assert!(!waits_for(&component, &gone), "deletions come last");
-        assert!(waits_for(&gone, &group));
+        assert!(!waits_for(&component, "component", &gone), "deletions come last");
+        assert!(waits_for(&gone, "group", &group));
         let old = of("Group", "old", false);
-        assert!(waits_for(&gone, &old) && !waits_for(&old, &gone));
+        assert!(waits_for(&gone, "group", &old) && !waits_for(&old, "component", &gone));
     }
 }

@@ -273,6 +273,7 @@ mod tests {
                 created: 5,
             }),
             after: after.map(object),
+            declared: Vec::new(),
             place: None,
         }
     }

@@ -11,6 +11,7 @@ use super::finding::Finding;
 use super::host::Host;
 use super::http_date;
 use crate::args::GlobalArgs;
+use crate::at_once;
 use crate::connect::{Connection, Target};
 use crate::error::{CliError, Kind};
 use crate::utc;
@@ -69,6 +70,12 @@ impl Around {
         self.members
             .iter()
             .filter_map(|member| member.answer.as_ref().ok())
+    }
+
+    /// Where the members that answered were asked.
+    pub(super) fn answering(&self) -> Vec<&str> {
+        let answering = self.members.iter().filter(|member| member.answer.is_ok());
+        answering.map(|member| member.endpoint.as_str()).collect()
     }
 
     /// A channel to the first member that has answered.
@@ -142,7 +149,7 @@ async fn ask(target: &Target, endpoint: &str) -> Member {
         let mut client = ClusterServiceClient::new(target.connect_one(endpoint)?);
         Ok::<_, CliError>(client.get_status(GetStatusRequest {}).await?)
     };
-    let (answer, clock) = match asked.await {
+    let (answer, clock) = match at_once::within(target.answer_at_most(), asked).await {
         Err(error) => (Err(error), None),
         Ok(response) => {
             let date = response

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use percent_encoding::percent_decode_str;
 use proto::boot_file::v1::boot_file_service_client::BootFileServiceClient;
 use proto::boot_file::v1::image_service_client::ImageServiceClient;
 use proto::boot_file::v1::{ImageStatus, ListBootFilesRequest, ListImageStatusesRequest};
@@ -158,7 +159,7 @@ fn files_named(facts: &Facts) -> BTreeMap<String, BTreeSet<String>> {
     let mut named: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut add = |url: &str, by: &str| {
         if let Some(file) = boot_file(url) {
-            named.entry(file.to_owned()).or_default().insert(by.to_owned());
+            named.entry(file).or_default().insert(by.to_owned());
         }
     };
     for configuration in facts.configurations.iter().filter(|c| !c.disabled) {
@@ -182,8 +183,8 @@ fn files_named(facts: &Facts) -> BTreeMap<String, BTreeSet<String>> {
     named
 }
 
-/// The name of the boot file that a URL asks a member for; other hosts have other ports.
-fn boot_file(url: &str) -> Option<&str> {
+/// The name of the boot file that a URL asks a member for; other hosts have other ports. What is written as `%20` there is a blank.
+fn boot_file(url: &str) -> Option<String> {
     let path = match url.split_once("://") {
         None => url,
         Some((_, rest)) => {
@@ -193,27 +194,38 @@ fn boot_file(url: &str) -> Option<&str> {
         }
     };
     let name = path.strip_prefix(FILES)?;
-    Some(name.split(['?', '#']).next().unwrap_or(name))
+    let name = name.split(['?', '#']).next().unwrap_or(name);
+    Some(percent_decode_str(name).decode_utf8_lossy().into_owned())
 }
 
 fn file(name: &str, users: &BTreeSet<String>, facts: &Facts) -> Option<Finding> {
     let about = format!("boot file {name}");
+    let word = as_word(name);
     match facts.files.get(name) {
         None => Some(Finding::error(
             about,
             format!("is not in the catalogue, and {} names it", shown(users)),
             format!(
-                "`chamois file put {name} PATH`; one that was copied into a member's `files-dir` by hand is on that member only."
+                "`chamois file put {word} PATH`; one that was copied into a member's `files-dir` by hand is on that member only."
             ),
         )),
         Some(0) => Some(Finding::error(
             about,
             format!("is on no member that answers, and {} names it", shown(users)),
             format!(
-                "Start the members that have it (`chamois file list`), or `chamois file put {name} PATH` again."
+                "Start the members that have it (`chamois file list`), or `chamois file put {word} PATH` again."
             ),
         )),
         Some(_) => None,
+    }
+}
+
+/// As a shell takes it.
+fn as_word(name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-/~+@".contains(c);
+    match name.chars().all(is_plain) {
+        true => name.to_owned(),
+        false => format!("'{}'", name.replace('\'', r"'\''")),
     }
 }
 
@@ -292,6 +304,34 @@ mod tests {
             "{found:?}"
         );
         assert!(found[1].what.contains("on no member"), "{found:?}");
+    }
+
+    /// Firmware asks for the URL as it is written, and members decode it.
+    #[test]
+    fn a_file_is_found_however_its_url_is_written() {
+        for (url, name) in [
+            ("/files/a%20b", Some("a b")),
+            (
+                "http://10.9.0.1:8081/files/debian%2Fvmlinuz?x=%20",
+                Some("debian/vmlinuz"),
+            ),
+            ("/files/%C3%BC#x", Some("ü")),
+            ("/files/a%3Fb", Some("a?b")),
+            ("/files/100%", Some("100%")),
+            ("/other/a%20b", None),
+        ] {
+            assert_eq!(boot_file(url).as_deref(), name, "{url}");
+        }
+        let mut facts = Facts {
+            configurations: vec![configuration("all", "", "/files/a%20b")],
+            files: [("a b".to_owned(), 1)].into(),
+            members: 1,
+            ..Facts::default()
+        };
+        assert_eq!(judge(&facts)[0].severity, Severity::Ok);
+        facts.files.clear();
+        let found = judge(&facts);
+        assert!(found[0].remedy.contains("file put 'a b' PATH"), "{found:?}");
     }
 
     #[test]

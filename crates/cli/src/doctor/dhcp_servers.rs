@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use proto::dhcp::v1::dhcp_watch_service_client::DhcpWatchServiceClient;
 use proto::dhcp::v1::{DhcpServer, ListDhcpServersRequest};
 
+use super::MEMBER_AT_MOST;
 use super::around::{Around, first_line};
 use super::finding::Finding;
+use crate::at_once;
+use crate::connect::Target;
 use crate::error::CliError;
 use crate::utc;
 
@@ -14,25 +17,28 @@ pub(super) async fn check(around: &Around) -> Vec<Finding> {
     let Ok(target) = &around.target else {
         return vec![Finding::note("the networks", "no member to ask: not looked at")];
     };
-    let mut servers = Vec::new();
-    let mut found = Vec::new();
-    let mut asked = 0;
-    for member in around.members.iter().filter(|member| member.answer.is_ok()) {
-        let answer = async {
-            let mut client = DhcpWatchServiceClient::new(target.connect_one(&member.endpoint)?);
-            Ok::<_, CliError>(
-                client
-                    .list_dhcp_servers(ListDhcpServersRequest {})
-                    .await?
-                    .into_inner(),
-            )
-        };
-        match answer.await {
-            Ok(answer) => {
+    let answering = around.answering();
+    let seen = answering.iter().map(|endpoint| seen_by(target, endpoint));
+    let seen = at_once::each(MEMBER_AT_MOST, seen).await;
+    told(&answering, seen)
+}
+
+async fn seen_by(target: &Target, endpoint: &str) -> Result<Vec<DhcpServer>, CliError> {
+    let mut client = DhcpWatchServiceClient::new(target.connect_one(endpoint)?);
+    let answer = client.list_dhcp_servers(ListDhcpServersRequest {}).await?;
+    Ok(answer.into_inner().servers)
+}
+
+/// Who could not be asked first, then what the others have seen.
+fn told(endpoints: &[&str], seen: Vec<Result<Vec<DhcpServer>, CliError>>) -> Vec<Finding> {
+    let (mut servers, mut found, mut asked) = (Vec::new(), Vec::new(), 0);
+    for (endpoint, seen) in endpoints.iter().zip(seen) {
+        match seen {
+            Ok(seen) => {
                 asked += 1;
-                servers.extend(answer.servers);
+                servers.extend(seen);
             }
-            Err(error) => found.push(Finding::note(&*member.endpoint, first_line(&error))),
+            Err(error) => found.push(Finding::note(*endpoint, first_line(&error))),
         }
     }
     if asked > 0 {
@@ -117,6 +123,25 @@ mod tests {
             "{rogue:?}"
         );
         assert!(rogue.remedy.contains("dhcp-other-servers"));
+    }
+
+    /// What one member has seen is told, also if the one before it hangs.
+    #[test]
+    fn who_says_nothing_takes_away_nothing() {
+        let hangs = || Err(CliError::new(crate::error::Kind::Unavailable, "no whole answer"));
+        let found = told(
+            &["a:1", "b:1"],
+            vec![hangs(), Ok(vec![server("10.9.9.9", false, 1)])],
+        );
+        let severities: Vec<_> = found.iter().map(|one| one.severity).collect();
+        assert_eq!(severities, [Severity::Note, Severity::Error], "{found:?}");
+        assert_eq!(found[0].subject, "a:1");
+        let found = told(&["a:1"], vec![hangs()]);
+        assert_eq!(
+            found.len(),
+            1,
+            "of a network that nobody has looked at nothing is claimed"
+        );
     }
 
     #[tokio::test]

@@ -1,14 +1,19 @@
 //! How long a disk takes to have something, and whether it is full: every write of the cluster waits for that on a majority.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use futures::future::join;
 use proto::cluster::v1::GetMetricsRequest;
 use proto::cluster::v1::metrics_service_client::MetricsServiceClient;
+use tokio::sync::oneshot::error::RecvError;
 
+use super::MEMBER_AT_MOST;
 use super::around::{Around, first_line};
 use super::finding::Finding;
+use crate::at_once;
+use crate::connect::Target;
 use crate::error::CliError;
 
 /// Slower, and writes are slow.
@@ -20,25 +25,52 @@ const TRIAL_BYTES: usize = 4096;
 const TRIALS: usize = 20;
 /// The trial ends after that many trials or so long.
 const TRIAL_AT_MOST: Duration = Duration::from_secs(5);
+/// A disk that has not done it by then hangs; a check may take longer.
+const LOOKED_AT_FOR: Duration = Duration::from_secs(12);
 /// Per cent of a disk that should be free.
 const FREE_PERCENT_MIN: u64 = 10;
 const FREE_PERCENT_BROKEN: u64 = 2;
 /// What a member says of its own log.
 const SYNC_SECONDS: &str = "chamois_disk_wal_fsync_duration_seconds";
 
+/// This host's own disk first: it is told whatever the members do.
 pub(super) async fn check(around: &Around) -> Vec<Finding> {
-    let mut found = Vec::new();
-    if let Some(dir) = around.host.config().and_then(|config| config.data_dir.clone()) {
-        let here = tokio::task::spawn_blocking(move || on_this_host(&dir)).await;
-        found.extend(here.unwrap_or_default());
-    }
-    found.extend(of_members(around).await);
+    let dir = around.host.config().and_then(|config| config.data_dir.clone());
+    let (mut found, of_members) = join(of_this_host(dir), of_members(around)).await;
+    found.extend(of_members);
     match found.is_empty() {
         true => vec![Finding::note(
             "disks",
             "no member answers and none is here: not looked at",
         )],
         false => found,
+    }
+}
+
+/// A disk that hangs holds up its own thread alone.
+async fn of_this_host(dir: Option<PathBuf>) -> Vec<Finding> {
+    let Some(dir) = dir else {
+        return Vec::new();
+    };
+    let about = dir.display().to_string();
+    let (tell, told) = tokio::sync::oneshot::channel();
+    // no worker of the runtime, which would wait for it at the end
+    std::thread::spawn(move || tell.send(on_this_host(&dir)));
+    told_in_time(&about, told, LOOKED_AT_FOR).await
+}
+
+async fn told_in_time(
+    about: &str,
+    told: impl Future<Output = Result<Vec<Finding>, RecvError>>,
+    at_most: Duration,
+) -> Vec<Finding> {
+    match tokio::time::timeout(at_most, told).await {
+        Ok(found) => found.unwrap_or_default(),
+        Err(_) => vec![Finding::error(
+            about,
+            format!("a page is not on disk after {at_most:?}"),
+            "The disk hangs: `dmesg`, `iostat -x`, and whatever it is attached to.",
+        )],
     }
 }
 
@@ -108,18 +140,25 @@ async fn of_members(around: &Around) -> Vec<Finding> {
     let Ok(target) = &around.target else {
         return Vec::new();
     };
-    let mut found = Vec::new();
-    for member in around.members.iter().filter(|member| member.answer.is_ok()) {
-        let asked = async {
-            let mut client = MetricsServiceClient::new(target.connect_one(&member.endpoint)?);
-            Ok::<_, CliError>(client.get_metrics(GetMetricsRequest {}).await?.into_inner())
-        };
-        match asked.await {
-            Ok(page) => found.extend(by_metrics(&member.endpoint, &String::from_utf8_lossy(&page.data))),
-            Err(error) => found.push(Finding::note(&*member.endpoint, first_line(&error))),
-        }
-    }
-    found
+    let answering = around.answering();
+    let pages = answering.iter().map(|endpoint| page(target, endpoint));
+    let pages = at_once::each(MEMBER_AT_MOST, pages).await;
+    told(&answering, pages)
+}
+
+async fn page(target: &Target, endpoint: &str) -> Result<String, CliError> {
+    let mut client = MetricsServiceClient::new(target.connect_one(endpoint)?);
+    let page = client.get_metrics(GetMetricsRequest {}).await?.into_inner();
+    Ok(String::from_utf8_lossy(&page.data).into_owned())
+}
+
+/// Whatever each has answered, in their order; who has no such figures says nothing.
+fn told(endpoints: &[&str], pages: Vec<Result<String, CliError>>) -> Vec<Finding> {
+    let one = |(endpoint, page): (&&str, Result<String, CliError>)| match page {
+        Ok(page) => by_metrics(endpoint, &page),
+        Err(error) => Some(Finding::note(*endpoint, first_line(&error))),
+    };
+    endpoints.iter().zip(pages).filter_map(one).collect()
 }
 
 fn by_metrics(endpoint: &str, page: &str) -> Option<Finding> {
@@ -173,6 +212,7 @@ mod tests {
     use super::super::finding::Severity;
     use super::super::host::{Host, HostConfig};
     use super::*;
+    use crate::error::Kind;
 
     #[tokio::test]
     async fn the_disk_of_this_host_is_tried_and_left_as_it_was() {
@@ -185,6 +225,44 @@ mod tests {
         let found = check(&around).await;
         assert!(found[0].what.contains("a page is on disk after"), "{found:?}");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    /// A member that hangs must not take away what the others say, nor one that hangs first.
+    #[test]
+    fn what_each_member_says_is_told_in_order_whoever_says_nothing() {
+        let page = |bound: &str| {
+            Ok(format!(
+                "{SYNC_SECONDS}_bucket{{le=\"{bound}\"}} 5\n{SYNC_SECONDS}_bucket{{le=\"+Inf\"}} 5\n"
+            ))
+        };
+        let hangs = Err(CliError::new(
+            Kind::Unavailable,
+            "no whole answer within 8s\nadvice",
+        ));
+        let found = told(
+            &["a:1", "b:1", "c:1", "d:1"],
+            vec![hangs, page("0.001"), Ok(String::new()), page("0.512")],
+        );
+        let severities: Vec<_> = found
+            .iter()
+            .map(|one| (one.subject.as_str(), one.severity))
+            .collect();
+        assert_eq!(
+            severities,
+            [
+                ("a:1", Severity::Note),
+                ("b:1", Severity::Ok),
+                ("d:1", Severity::Error)
+            ]
+        );
+        assert_eq!(found[0].what, "no whole answer within 8s");
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_is_an_error() {
+        let found = told_in_time("/data", std::future::pending(), Duration::from_millis(1)).await;
+        assert_eq!((found.len(), found[0].severity), (1, Severity::Error));
+        assert_eq!(found[0].subject, "/data");
     }
 
     #[test]

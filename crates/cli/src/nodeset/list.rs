@@ -52,17 +52,21 @@ pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliEr
         .into_iter()
         .filter(|(_, members)| is_wanted(members))
         .collect();
-    if global.output == Format::Json {
-        return output::print(as_json(&groups));
+    output::write(&text(global.output, &args, &groups))
+}
+
+fn text(format: Format, args: &ListArgs, groups: &[(String, NodeNames)]) -> String {
+    if let Some(text) = super::documents(format, groups.iter().map(as_json).collect()) {
+        return text;
     }
-    let lines: Vec<String> = groups
-        .iter()
-        .map(|(name, members)| line(&args, name, members))
-        .collect();
-    match lines.is_empty() {
-        false => output::print(lines.join("\n")),
-        true => Ok(()),
-    }
+    let args = ListArgs {
+        long: args.long && format != Format::Name,
+        ..args.clone()
+    };
+    let lines = groups.iter();
+    lines
+        .map(|(name, members)| format!("{}\n", line(&args, name, members)))
+        .collect()
 }
 
 fn line(args: &ListArgs, name: &str, members: &NodeNames) -> String {
@@ -77,12 +81,9 @@ fn line(args: &ListArgs, name: &str, members: &NodeNames) -> String {
     }
 }
 
-fn as_json(groups: &[(String, NodeNames)]) -> Value {
-    let group = |(name, members): &(String, NodeNames)| {
-        let names: Vec<&str> = members.iter().collect();
-        json!({ "name": name, "members": names, "folded": members.fold() })
-    };
-    groups.iter().map(group).collect()
+fn as_json((name, members): &(String, NodeNames)) -> Value {
+    let names: Vec<&str> = members.iter().collect();
+    json!({ "name": name, "members": names, "folded": members.fold() })
 }
 
 #[cfg(test)]
@@ -106,10 +107,28 @@ mod tests {
         assert_eq!(line(args("role", false, false)), "@role:blue");
         assert_eq!(line(args("role", true, false)), "@role:blue x0c0s[0-1]b0n0 2");
         assert_eq!(line(args("role", false, true)), "blue");
-        assert_eq!(
-            as_json(&[("blue".to_owned(), members)])[0]["folded"],
-            "x0c0s[0-1]b0n0"
-        );
+    }
+
+    #[test]
+    fn a_list_has_every_form_that_answers_have() {
+        let blue: NodeNames = ["x0c0s0b0n0", "x0c0s1b0n0"].into_iter().collect();
+        let groups = [
+            ("blue".to_owned(), blue),
+            ("red".to_owned(), NodeNames::default()),
+        ];
+        let told = |format: Format| text(format, &args("group", true, false), &groups);
+        assert_eq!(told(Format::Name), "@blue\n@red\n");
+        assert!(told(Format::Table).starts_with("@blue x0c0s[0-1]b0n0 2\n"));
+        let whole: Value = serde_json::from_str(&told(Format::Json)).unwrap();
+        assert_eq!(whole[0]["folded"], "x0c0s[0-1]b0n0");
+        let of_yaml: Value = serde_yaml_ng::from_str(&told(Format::Yaml)).unwrap();
+        assert_eq!(of_yaml, whole);
+        let lines: Vec<Value> = told(Format::Jsonl)
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert_eq!(Value::Array(lines), whole);
+        assert_eq!(text(Format::Table, &args("group", false, false), &[]), "");
     }
 
     #[test]

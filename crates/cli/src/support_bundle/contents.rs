@@ -11,7 +11,8 @@ use tokio::process::Command;
 use super::configuration;
 use super::scrub::Scrub;
 use crate::args::GlobalArgs;
-use crate::connect::token_of_environment;
+use crate::at_once;
+use crate::connect::{Target, token_of_environment};
 use crate::doctor::{self, Around};
 use crate::error::CliError;
 use crate::output;
@@ -62,7 +63,8 @@ pub(super) async fn gather(global: &GlobalArgs, config: &Path, journal_lines: u3
             configuration::shown(config),
         ),
     ];
-    for member in &around.members {
+    let metrics = metrics(&around).await;
+    for (member, metrics) in around.members.iter().zip(metrics) {
         let name = file_name(&member.endpoint);
         let status = match &member.answer {
             Ok(status) => output::to_json(STATUS, status).unwrap_or_else(|error| error.to_string()),
@@ -73,9 +75,6 @@ pub(super) async fn gather(global: &GlobalArgs, config: &Path, journal_lines: u3
             "what a member says of itself and the others",
             format!("{status}\n"),
         ));
-        let metrics = metrics(&around, &member.endpoint)
-            .await
-            .unwrap_or_else(|error| format!("# {error}\n"));
         pieces.push(Piece::new(
             format!("metrics/{name}.prom"),
             "what it has counted since it started",
@@ -135,13 +134,28 @@ fn file_name(endpoint: &str) -> String {
     endpoint.chars().map(plain).collect()
 }
 
-async fn metrics(around: &Around, endpoint: &str) -> Result<String, CliError> {
+/// What each member has counted, or why it does not say; one that has not said who it is is asked all the same.
+async fn metrics(around: &Around) -> Vec<String> {
     let Ok(target) = &around.target else {
-        return Ok(String::new());
+        return vec![String::new(); around.members.len()];
     };
+    let pages = around.members.iter().map(|member| page(target, &member.endpoint));
+    let pages = at_once::each(target.answer_at_most(), pages).await;
+    pages.into_iter().map(page_or_why).collect()
+}
+
+async fn page(target: &Target, endpoint: &str) -> Result<String, CliError> {
     let mut client = MetricsServiceClient::new(target.connect_one(endpoint)?);
     let page = client.get_metrics(GetMetricsRequest {}).await?.into_inner();
     Ok(String::from_utf8_lossy(&page.data).into_owned())
+}
+
+/// Every line of a reason is a comment: the file is read by programs.
+fn page_or_why(page: Result<String, CliError>) -> String {
+    page.unwrap_or_else(|error| {
+        let text = error.to_string();
+        text.lines().map(|line| format!("# {line}\n")).collect()
+    })
 }
 
 async fn about_host() -> String {
@@ -217,6 +231,15 @@ mod tests {
         let pieces = [Piece::new("a", "first", "12345"), Piece::new("b/c", "second", "")];
         let text = list(&pieces).text;
         assert!(text.contains("5 a ") && text.contains("0 b/c "), "{text}");
+    }
+
+    #[test]
+    fn why_there_are_no_metrics_stands_in_their_place() {
+        assert_eq!(page_or_why(Ok("up 1\n".into())), "up 1\n");
+        let error = CliError::new(crate::error::Kind::Unavailable, "no answer").with_remedy("Try again.");
+        let why = page_or_why(Err(error));
+        assert!(why.starts_with("# no answer\n"), "{why}");
+        assert!(why.lines().all(|line| line.starts_with("# ")), "{why}");
     }
 
     #[tokio::test]

@@ -198,7 +198,7 @@ impl Explaining<'_> {
         };
         let leases = vec![binding.bind];
         let change = Some(Change::BindLeases(BindLeases { leases }));
-        copy.try_out(&header, &Command::Dhcp(DhcpCommand { change }));
+        let _outcome = copy.try_out(&header, &Command::Dhcp(DhcpCommand { change }));
         match self.server.decide_on(&copy, request) {
             Decision::Reply(reply) => {
                 let why =

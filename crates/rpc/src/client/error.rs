@@ -7,7 +7,7 @@ use std::time::Duration;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use crate::error_details::retry_after_told;
+use crate::error_details::{OTHER_ID, OTHER_KIND, retry_after_told};
 use crate::{ERROR_DOMAIN, OLDEST_REVISION, OUTCOME, REVISION, Reason};
 
 /// One field of a request that was not accepted.
@@ -99,6 +99,12 @@ impl ClientError {
     /// Which object it is about, if it is about one.
     pub fn id(&self) -> Option<&str> {
         self.fact("id")
+    }
+
+    /// Of a change that was tried out: kind and id of the other object that it is refused because of, which is missing or has what
+    /// this one wants. Older members do not say it.
+    pub fn other(&self) -> Option<(&str, &str)> {
+        self.fact(OTHER_KIND).zip(self.fact(OTHER_ID))
     }
 
     /// Of [`Reason::RevisionMismatch`]: the revision that the object is at.
@@ -206,6 +212,20 @@ mod tests {
         assert_eq!((of(stale()).id(), of(stale()).revision()), (Some("x0"), Some(7)));
         assert_eq!(without_details(stale()).revision(), Some(7));
         assert_eq!(of(Error::Compacted { oldest: 40 }).oldest_revision(), Some(40));
+    }
+
+    #[test]
+    fn the_object_that_stands_in_the_way_is_told() {
+        let plain = || invalid("members.ids", "there is no x0");
+        let refused = of(Error::OfAnother {
+            error: Box::new(plain()),
+            kind: "component".into(),
+            id: "x0".into(),
+        });
+        assert_eq!(refused.other(), Some(("component", "x0")));
+        assert_eq!((refused.kind(), refused.id()), (None, None));
+        assert_eq!(refused.fields(), of(plain()).fields());
+        assert_eq!(of(plain()).other(), None);
     }
 
     /// A client that repeats by itself goes by this alone, whichever version the member is of.

@@ -258,7 +258,18 @@ impl State {
         command: Option<&Command>,
         at: &LogPosition<'_>,
     ) -> Rejection {
+        let no = match no {
+            Rejection::OfAnother { rejection, kind, id } => {
+                return match self.told(*rejection, part, grant, command, at) {
+                    // its text names the other object, too
+                    no @ Rejection::Invalid { .. } => no.of_another(&kind, id),
+                    no => no,
+                };
+            }
+            no => no,
+        };
         let is_told = match &no {
+            Rejection::OfAnother { .. } => false,
             Rejection::NotFound { id, .. }
             | Rejection::RevisionMismatch { id, .. }
             | Rejection::AlreadyExists { id, .. } => part.has_component(id),
@@ -289,7 +300,7 @@ impl State {
     ) -> bool {
         let mut empty = State::at_level(self.feature_level());
         let again = empty.dispatch(command, at, &mut Changes::silent());
-        again.is_err_and(|again| again == *no)
+        again.is_err_and(|again| again.plain() == *no)
     }
 }
 

@@ -238,7 +238,7 @@ impl Roles {
                 "policy {} gives the role {name}; change or delete the policy first",
                 policy.name
             );
-            return Err(Rejection::Conflict { detail });
+            return Err(Rejection::Conflict { detail }.of_another("policy", &policy.name));
         }
         self.table.remove(name, changes);
         Ok(deleted(std::iter::once(name.clone())))

@@ -111,11 +111,14 @@ impl Infos {
         let owners = self.hostnames.get(&hostname.to_ascii_lowercase());
         match owners.and_then(|owners| owners.iter().find(|owner| *owner != node)) {
             None => Ok(()),
-            Some(owner) => Err(Rejection::AlreadyExists {
-                kind: "local-hostname".to_owned(),
-                id: hostname.to_owned(),
-                detail: format!("it is that of {owner}, and was meant for {node}"),
-            }),
+            Some(owner) => {
+                let taken = Rejection::AlreadyExists {
+                    kind: "local-hostname".to_owned(),
+                    id: hostname.to_owned(),
+                    detail: format!("it is that of {owner}, and was meant for {node}"),
+                };
+                Err(taken.of_another("instance-info", owner))
+            }
         }
     }
 

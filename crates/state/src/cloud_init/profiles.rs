@@ -116,7 +116,7 @@ impl Profiles {
                     "{id} is in the profile {} until {}, and was meant for {}; take it out of one of them",
                     owner.name, owner.expires_at, profile.name
                 );
-                return Err(Rejection::Conflict { detail });
+                return Err(Rejection::Conflict { detail }.of_another(KIND, &owner.name));
             }
         }
         Ok(())

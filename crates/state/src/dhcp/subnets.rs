@@ -201,7 +201,7 @@ impl Subnets {
             Some((other, _)) => {
                 let detail =
                     format!("{network} overlaps {other}; delete {other} first or choose another network");
-                Err(Rejection::Conflict { detail })
+                Err(Rejection::Conflict { detail }.of_another("subnet", other))
             }
             None => Ok(()),
         }

@@ -166,7 +166,7 @@ impl Groups {
         for id in new {
             if components.get(&member(field, id)?).is_none() {
                 let problem = format!("linked component does not exist: {id}; create it first");
-                return Err(Rejection::invalid(field, problem));
+                return Err(Rejection::invalid(field, problem).of_another("component", id));
             }
             if let Some(rival) = self.rival(group, id) {
                 let detail = format!(
@@ -174,7 +174,7 @@ impl Groups {
                      which has the exclusiveGroup {} as {} has; take it out there first",
                     rival.label, rival.exclusive_group, group.label
                 );
-                return Err(Rejection::Conflict { detail });
+                return Err(Rejection::Conflict { detail }.of_another(KIND, &rival.label));
             }
             if self.labels_of(id.as_str()).len() >= GROUPS_PER_COMPONENT_MAX {
                 let problem =

@@ -8,7 +8,7 @@ use proto::smd::v1::Component;
 use proto::smd::v1::component::{Arch, Class, NetType};
 use proto::smd::v1::smd_command::CreateComponents;
 
-use super::components::{Components, flag_or_ok};
+use super::components::{Components, KIND, flag_or_ok};
 use super::lock_enforcement::Holds;
 use super::node_maps::NodeMaps;
 use crate::bounds::{NAME_BYTES_MAX, check_ids, check_one_each, check_text};
@@ -110,11 +110,12 @@ impl Components {
                     None => "its node map gives it this one; change that",
                 };
                 let detail = format!("it belongs to {owner}, so {id} cannot have it; {remedy}");
-                return Err(Rejection::AlreadyExists {
+                let taken = Rejection::AlreadyExists {
                     kind: "NID".into(),
                     id: nid.to_string(),
                     detail,
-                });
+                };
+                return Err(taken.of_another(KIND, owner));
             }
             claimed.insert(nid, id);
         }

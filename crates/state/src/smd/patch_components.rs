@@ -167,11 +167,12 @@ impl Components {
             if let Some(owner) = keeper.or(other) {
                 let detail =
                     format!("it belongs to {owner}, so {id} cannot have it; give {owner} another one first");
-                return Err(Rejection::AlreadyExists {
+                let taken = Rejection::AlreadyExists {
                     kind: "NID".into(),
                     id: nid.to_string(),
                     detail,
-                });
+                };
+                return Err(taken.of_another(KIND, owner));
             }
         }
         Ok(())

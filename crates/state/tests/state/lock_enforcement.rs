@@ -529,7 +529,7 @@ fn a_trial_respects_locks() {
             .state
             .clone()
             .try_out(header, &disable(&[LOCKED]).into_command());
-        (rejection(&outcome), events)
+        (outcome.err(), events)
     };
     assert_eq!(try_out(&header).0, None);
     header.lock_enforcement = Some(LockEnforcement::default());
