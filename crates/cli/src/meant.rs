@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::nearest;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::api::catalogue;
 use crate::args::GlobalArgs;
@@ -13,7 +13,8 @@ use crate::error::{CliError, Missing};
 /// Whoever has mistyped a name waits no longer than this for a better one.
 const AT_MOST: Duration = Duration::from_secs(2);
 
-/// Kinds as the cluster's errors name them, the method that lists all of them, and where in a row of the list the name is.
+/// Kinds as the cluster's errors name them, the method that lists all of them, and where in a row of the list the name is;
+/// nowhere: what rows are called by.
 const LISTED: &[(&str, &str, &str)] = &[
     ("BMC", "chamois.discovery.v1.BmcService.ListBmcs", "xname"),
     (
@@ -49,7 +50,7 @@ const LISTED: &[(&str, &str, &str)] = &[
     (
         "cloud-init group",
         "chamois.cloud_init.v1.GroupService.ListGroups",
-        "name",
+        "",
     ),
     (
         "component",
@@ -111,8 +112,15 @@ async fn meant(cluster: &impl Cluster, missing: &Missing) -> Option<String> {
 
 /// What stands at `place` in the rows of a list, whatever its answer calls them.
 fn names(answer: &Value, place: &str) -> Vec<String> {
+    let fields = answer.as_object().into_iter().flat_map(Map::values);
+    if place.is_empty() {
+        return fields
+            .filter_map(Value::as_object)
+            .flat_map(Map::keys)
+            .cloned()
+            .collect();
+    }
     let place = format!("/{place}");
-    let fields = answer.as_object().into_iter().flat_map(serde_json::Map::values);
     let rows = fields.filter_map(Value::as_array).flatten();
     let values = rows.filter_map(|row| row.pointer(&place));
     let texts = values.flat_map(|value| match value {
@@ -153,6 +161,7 @@ mod tests {
                 .output()
                 .fields()
                 .any(|field| match field.kind() {
+                    Kind::Message(_) if place.is_empty() => field.is_map(),
                     Kind::Message(row) => field.is_list() && has(&row, place),
                     _ => false,
                 });
@@ -189,6 +198,9 @@ mod tests {
         assert_eq!(found.as_deref(), Some("compute"));
         assert_eq!(meant(&cluster, &missing("group", "storage")).await, None);
         assert_eq!(meant(&cluster, &missing("job", "comptue")).await, None);
+        let named = OneList(Ok(json!({ "groups": { "compute": {}, "login": {} } })));
+        let found = meant(&named, &missing("cloud-init group", "logn")).await;
+        assert_eq!(found.as_deref(), Some("login"));
         let hosts = OneList(Ok(
             json!({ "items": [{ "hosts": ["x0c0s0b0n0", "x0c0s0b0n1"] }] }),
         ));

@@ -395,10 +395,7 @@ mod tests {
         let stopped = Err("no more".to_owned());
         assert_eq!(told("n[1-3]*,*?", 0), (vec![read], 0, stopped.clone()));
         assert_eq!(told("n[1-3]*,*?", 1), (vec![read, masks], 0, stopped.clone()));
-        assert_eq!(
-            told("n[1-3]*,*?", 2),
-            (vec![read, masks, compared], 1, stopped.clone())
-        );
+        assert_eq!(told("n[1-3]*,*?", 2), (vec![read, masks, compared], 1, stopped));
         assert_eq!(told("@rack[1-2]", 1).1, 0);
         assert_eq!(
             told("@rack[1-2]", 2),

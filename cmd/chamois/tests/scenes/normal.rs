@@ -44,7 +44,7 @@ fn one(word: &str, before: &str) -> String {
     }
     if is_number(bare)
         && matches!(
-            before.trim_end_matches(':'),
+            before.trim_start_matches('(').trim_end_matches(':'),
             "revision" | "atms" | "job" | "after" | "within"
         )
     {
@@ -96,6 +96,7 @@ fn what_differs_from_run_to_run_is_a_word_and_the_rest_stays() {
             "at revision 4711, 2025-11-25T07:00:00Z\n",
             "at revision <n>, <time>\n",
         ),
+        ("by token/admin (revision 4)\n", "by token/admin (revision <n>)\n"),
         ("after 12 tries (35ms)\n", "after <n> tries (<duration>)\n"),
         ("NID 12 of 20\n", "NID 12 of 20\n"),
         ("    atMs: 1796081789830\n", "    atMs: <n>\n"),

@@ -36,7 +36,7 @@ pub fn unified(plan: &Plan) -> String {
 /// Lines that a change adds and takes away.
 pub(crate) fn counts(change: &Change) -> (usize, usize) {
     let (before, after) = sides(change);
-    let (before, after) = differing(&before, &after);
+    let (before, after) = differing(&before, after);
     let diff = diff(before, after);
     let count = |tag| diff.iter_all_changes().filter(|line| line.tag() == tag).count();
     (count(ChangeTag::Insert), count(ChangeTag::Delete))

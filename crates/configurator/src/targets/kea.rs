@@ -142,7 +142,7 @@ fn option_data(subnet: &Subnet, boots: bool) -> Vec<String> {
         .filter(|(_, data)| !data.is_empty())
         .map(|(name, data)| format!("\n       {{\"name\": \"{name}\", \"data\": {}}}", quoted(&data)));
     let raw = subnet.options.iter();
-    let raw = raw.filter(|option| !is_too_long(option) && !(boots && option.is_for_boot()));
+    let raw = raw.filter(|option| !(is_too_long(option) || boots && option.is_for_boot()));
     let raw = raw.map(|option| {
         let (code, hex) = (option.code, &option.hex);
         format!(

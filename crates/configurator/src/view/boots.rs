@@ -98,11 +98,13 @@ mod tests {
         })
     }
 
+    type Select = fn(&mut BootConfiguration);
+
     /// From the least specific to the most: each one that is added wins over all before, and gives way when it is gone.
     #[test]
     fn the_closest_configuration_wins() {
         let mut inventory = inventory();
-        let steps: [(&str, fn(&mut BootConfiguration)); 8] = [
+        let steps: [(&str, Select); 8] = [
             ("default", |c| c.is_default = true),
             ("role", |c| c.roles = vec!["Compute".into()]),
             ("group", |c| c.groups = vec!["gpu".into()]),
