@@ -191,12 +191,11 @@ fn a_step_follows_when_every_node_of_the_one_before_is_up_and_the_last_changes_t
     );
 }
 
-/// Who takes part is who boots the configuration, by the script's own decision: the entry of the xname comes before that of a MAC,
-/// and without a kernel it leaves the configuration its place.
-#[test]
-fn who_takes_part_is_decided_as_for_scripts() {
-    const MAC: &str = "02:00:00:00:00:01";
-    let mut log = Log::latest();
+/// The MAC of node 0.
+const MAC: &str = "02:00:00:00:00:01";
+
+/// Node 0 with an interface, and the configuration that is to be rolled out.
+fn begin_with_a_mac(log: &mut Log) {
     log.ok(CreateComponents {
         components: vec![Component {
             id: node(0),
@@ -207,14 +206,26 @@ fn who_takes_part_is_decided_as_for_scripts() {
     });
     log.ok(ethernet_interfaces::create(MAC, &node(0), &[]));
     log.ok(configuration("http://s/old"));
-    let entry = |key: String, kernel: &str| Create {
+}
+
+/// An entry of BSS v1.
+fn entry(key: String, kernel: &str) -> Create {
+    Create {
         keys: vec![key],
         values: Some(BootParametersEntry {
             kernel: kernel.into(),
             params: "v1".into(),
             ..BootParametersEntry::default()
         }),
-    };
+    }
+}
+
+/// Who takes part is who boots the configuration, by the script's own decision: the entry of the xname comes before that of a MAC,
+/// and without a kernel it leaves the configuration its place.
+#[test]
+fn who_takes_part_is_decided_as_for_scripts() {
+    let mut log = Log::latest();
+    begin_with_a_mac(&mut log);
     log.ok(entry(MAC.into(), "http://v1/k"));
     let (field, problem) = log.invalid(start(rollout()));
     assert_eq!(field, "group", "the entry of the MAC wins: {problem}");
@@ -226,27 +237,10 @@ fn who_takes_part_is_decided_as_for_scripts() {
 /// What members of 0.10.0 and of today must find alike while both are there: theirs was the order of texts.
 #[test]
 fn until_all_members_are_new_participants_are_found_as_before() {
-    const MAC: &str = "02:00:00:00:00:01";
     let mut log = Log::at_level(7);
-    log.ok(CreateComponents {
-        components: vec![Component {
-            id: node(0),
-            state: component::State::On.into(),
-            ..Component::default()
-        }],
-        ..CreateComponents::default()
-    });
-    log.ok(ethernet_interfaces::create(MAC, &node(0), &[]));
-    log.ok(configuration("http://s/old"));
+    begin_with_a_mac(&mut log);
     for (key, kernel) in [(MAC.to_owned(), "http://v1/k"), (node(0), "")] {
-        log.ok(Create {
-            keys: vec![key],
-            values: Some(BootParametersEntry {
-                kernel: kernel.into(),
-                params: "v1".into(),
-                ..BootParametersEntry::default()
-            }),
-        });
+        log.ok(entry(key, kernel));
     }
     let (field, problem) = log.invalid(start(rollout()));
     assert_eq!(field, "group", "the entry of the MAC wins still: {problem}");
