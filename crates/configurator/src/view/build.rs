@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
-use std::rc::Rc;
 
 use model::Xname;
 use proto::smd::v1::{Component, RedfishEndpoint};
@@ -18,12 +17,13 @@ use crate::{Inventory, natural_order};
 pub(super) fn view(inventory: &Inventory) -> View {
     let subnets = subnets(inventory);
     let groups_of = groups_of(inventory);
+    let components = components(inventory);
     let mut building = Building {
         inventory,
         places: Places::of(&subnets),
         names: HostNames::new(inventory, &groups_of),
         groups_of: &groups_of,
-        components: Rc::new(components(inventory)),
+        components: &components,
         interfaces: interfaces(inventory),
     };
     let mut nodes = building.nodes();
@@ -61,15 +61,14 @@ struct Building<'a> {
     places: Places<'a>,
     names: HostNames<'a>,
     groups_of: &'a HashMap<&'a str, Vec<String>>,
-    components: Rc<BTreeMap<Xname, &'a Component>>,
+    components: &'a BTreeMap<Xname, &'a Component>,
     interfaces: BTreeMap<Xname, Vec<Interface>>,
 }
 
 impl Building<'_> {
     /// In the order of texts: of two nodes of one name the first is called so, as in DNS.
     fn nodes(&mut self) -> Vec<Node> {
-        let components = Rc::clone(&self.components);
-        let nodes = components.iter().filter(|(xname, _)| xname.is_node());
+        let nodes = self.components.iter().filter(|(xname, _)| xname.is_node());
         nodes
             .map(|(xname, component)| self.node(xname, component))
             .collect()
